@@ -19,14 +19,14 @@
 
 /* Hands over: evaluates to the value and leaves the variable empty. */
 #define TAKE_PTR(p)                                                                                \
-        ({                                                                                         \
+        __extension__({                                                                            \
                 __typeof__(p) *take_p_ = &(p);                                                     \
                 __typeof__(p) take_v_ = *take_p_;                                                  \
                 *take_p_ = NULL;                                                                   \
                 take_v_;                                                                           \
         })
 #define TAKE_FD(fd)                                                                                \
-        ({                                                                                         \
+        __extension__({                                                                            \
                 int *take_p_ = &(fd);                                                              \
                 int take_v_ = *take_p_;                                                            \
                 *take_p_ = -1;                                                                     \
