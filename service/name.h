@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A user's name: 1 to NAME_MAX_BYTES of UTF-8, kept in NFC as it is shown, and with a key by which
- * two names are the same (case-folded and normalised, so that "ALICE" and "alice" are one user, and
- * so are both spellings of "é").
+ * two names are the same (case-folded and in NFKC, so that "ALICE" and "alice" are one user, and so
+ * are both spellings of "é" and letters of another width). The rules hold for text and key alike.
  */
 #pragma once
 
@@ -19,10 +19,10 @@ typedef struct Name {
 
 enum {
         NAME_E_EMPTY = 1,
-        NAME_E_LONG,      /* more than NAME_MAX_BYTES, as given or in NFC */
+        NAME_E_LONG,      /* more than NAME_MAX_BYTES, as given or in NFC; or a key that long */
         NAME_E_UTF8,      /* not UTF-8 */
-        NAME_E_START,     /* starts with one of @ * # / - */
-        NAME_E_CHARACTER, /* white space, control, bidi override, zero-width, = : ; */
+        NAME_E_START,     /* starts with one of @ * # / - or with a combining mark */
+        NAME_E_CHARACTER, /* white space, control, invisible, private, undefined, = : ; */
         NAME_E_RESERVED,  /* server, system, admin, root, chatroom */
 };
 
