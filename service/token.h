@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proto/base.h"
 #include "service/name.h"
 
 #define TOKEN_HASH_BYTES 32
@@ -40,6 +41,7 @@ void token_hash_format(const TokenHash *hash, char ret[static TOKEN_HASH_BYTES *
 
 int token_table_new(TokenTable **ret);
 TokenTable *token_table_free(TokenTable *t);
+DEFINE_CLEANUP(TokenTable *, token_table_free);
 
 /* name NULL makes a `*` token. Outcome: TOKEN_E_EXISTS. */
 int token_table_add(TokenTable *t, const TokenHash *hash, const Name *name);
