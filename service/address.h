@@ -32,7 +32,8 @@ enum {
         ADDRESS_E_SYNTAX = 1,
 };
 
-/* "127.0.0.1:50051", "[::]:50051", "[fd7a::1]:0". Outcome: ADDRESS_E_SYNTAX. */
+/* "127.0.0.1:50051", "[::]:50051", "[fd7a::1]:0". Outcome: ADDRESS_E_SYNTAX. A scope ("%eth0") is
+ * none: no address here depends on the host. */
 int address_parse(Address *ret, const char *text);
 /* Takes a kernel's sockaddr; unmaps. A family that is neither IPv4 nor IPv6: -EAFNOSUPPORT. */
 int address_from_sockaddr(Address *ret, const struct sockaddr *sa, socklen_t size);
