@@ -2,14 +2,19 @@
 /*
  * The configuration file: read whole, checked whole, or not at all. Every key is a row of a
  * table; whatever the table does not know is an error that says file, line, key and what would be
- * right. Drop-ins (FILE.d/\*.ini, in the order of their names) are read after the file itself.
+ * right. Drop-ins (the files *.ini in the directory FILE.d, in the order of their names) are read
+ * after the file itself: a key there takes the place of the same key in an earlier file, tokens are
+ * added. The list keys `listen` and `allow` take several values on one line, separated by blanks,
+ * and may stand on several lines of one file; any other key stands once in a file.
  */
 #pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "proto/base.h"
 #include "service/address.h"
+#include "service/config-file.h"
 #include "service/limits.h"
 #include "service/token.h"
 
@@ -29,21 +34,24 @@ typedef struct Config {
         size_t n_plain_tokens; /* how many stand in the file in clear: worth a warning */
 } Config;
 
-/* What was wrong and where, one line, for whoever asked: "chatroom.ini:12: …". */
-typedef struct ConfigError {
-        char text[512];
-} ConfigError;
-
-enum {
-        CONFIG_E_INVALID = 1, /* error->text says what */
-};
+/* One key that the file may hold, for whoever lists or checks them all. */
+typedef struct ConfigKey {
+        const char *section;
+        const char *key;
+        const char *fallback; /* the default, as it would be written */
+} ConfigKey;
 
 /* path NULL: the defaults alone. Outcome: CONFIG_E_INVALID (also: file missing or unreadable, or
  * readable by everybody while it holds plain tokens). */
 int config_load(Config **ret, const char *path, ConfigError *error);
 Config *config_free(Config *c);
+DEFINE_CLEANUP(Config *, config_free);
 
-/* Reads one address into the list that --listen and `listen =` share. Outcome: CONFIG_E_INVALID. */
+/* Reads one address into the list that --listen and `listen =` share. Adds: set n_listen to 0 first
+ * to replace the list. Outcome: CONFIG_E_INVALID. */
 int config_add_listen(Config *c, const char *text, ConfigError *error);
 
 bool config_allows(const Config *c, const Address *peer);
+
+/* The i-th key of the table, from 0; false behind the last. [tokens] has none. */
+bool config_key(size_t i, ConfigKey *ret);
