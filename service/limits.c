@@ -9,7 +9,7 @@
 #define USEC_PER_SEC 1000000.0
 
 /* Whoever waits for exactly as long as he was told must find one, whatever the rounding. */
-#define NEARLY_ONE (1.0 - 1e-6)
+#define NEARLY_ONE (1.0 - 1e-9)
 
 static double refilled(const Bucket *b, double burst, double per_second, uint64_t now_usec) {
         double level = b->level;
