@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connections that were accepted and handed to gRPC, by descriptor: who is at the other end,
+ * how many streams it has open, and what its address has done lately. The loop's.
+ *
+ * gRPC owns the descriptor and never says when it closes it. While a stream of the connection is
+ * open the descriptor cannot be reused; between streams SO_COOKIE tells whether the number still
+ * means the same socket. Only the loop makes sockets, so a number that passed that check cannot
+ * become another socket before the loop's next accept.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "service/address.h"
+#include "service/limits.h"
+
+typedef struct Connections Connections;
+typedef struct AddressGroup AddressGroup;
+
+typedef struct Connection {
+        bool used;
+        int fd;
+        uint64_t cookie;
+        Address peer;
+        AddressGroup *group; /* its address, with what it shares limits with */
+        unsigned streams;    /* open now */
+        Bucket opening;      /* the rate at which it opens streams */
+        uint64_t close_usec; /* without a stream by then, it is closed; 0: never */
+} Connection;
+
+enum {
+        CONNECTION_E_FULL = 1, /* max_connections */
+        CONNECTION_E_ADDRESS,  /* max_connections_per_address */
+        CONNECTION_E_STREAMS,  /* max_streams_per_connection */
+        CONNECTION_E_UNJOINED, /* streams of its address that have not joined */
+        CONNECTION_E_FLOOD,    /* opens streams too fast */
+};
+
+/* max_fd: no descriptor will be as high as that. */
+int connections_new(Connections **ret, size_t max_fd);
+Connections *connections_free(Connections *cs);
+
+/* A socket that was just accepted. Outcomes: CONNECTION_E_FULL, CONNECTION_E_ADDRESS. */
+int connections_add(Connections *cs, int fd, const Address *peer, const Limits *limits,
+                    uint64_t now_usec);
+/* NULL: not one of ours. */
+Connection *connections_get(Connections *cs, int fd);
+/* Forgets what gRPC has closed, closes what is overdue. */
+void connections_sweep(Connections *cs, uint64_t now_usec);
+void connections_shutdown_all(Connections *cs);
+size_t connections_count(const Connections *cs);
+
+/* Outcomes: CONNECTION_E_STREAMS, _UNJOINED: refuse the stream; _FLOOD: end the connection.
+ * Whatever the outcome, connection_close_stream() is owed. */
+int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_usec);
+void connection_joined(Connection *c);
+void connection_close_stream(Connection *c, bool joined);
+
+/* Failed logins of the connection's address. Microseconds until it may try again; 0: it may. */
+uint64_t connection_may_login(const Connection *c, const Limits *limits, uint64_t now_usec);
+void connection_login_failed(Connection *c, const Limits *limits, uint64_t now_usec);
+
+/* Whether one more refusal of this address should be logged: so many at once, then one a second. */
+bool connection_may_log(Connection *c, uint64_t now_usec);
+
+/* Ends it at the next sweep that finds it without a stream. */
+void connection_close_soon(Connection *c, uint64_t now_usec);
+/* Ends it now; only while a stream of it is open. */
+void connection_shutdown(Connection *c);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The gRPC server: its arguments, its completion queues and their threads, its end.
+ *
+ * Debian's libgrpc checks every completion against a list of all that are outstanding on the same
+ * queue, so a queue gets slower with every call on it: there are many queues, and one thread each,
+ * because two threads on one queue wake each other for every event.
+ */
+#include <ctype.h>
+#include <grpc/grpc_posix.h>
+#include <grpc/grpc_security.h>
+#include <grpc/support/log.h>
+#include <limits.h>
+#include <string.h>
+
+#include "proto/base.h"
+#include "service/journal.h"
+#include "service/rpc-internal.h"
+
+#define REQUESTS_PER_QUEUE 16
+#define KEEPALIVE_MS 30000
+#define KEEPALIVE_TIMEOUT_MS 20000
+#define MIN_PING_INTERVAL_MS 5000
+#define IDLE_MS 60000
+#define MAX_METADATA_BYTES 8192
+
+/* gRPC quotes what peers sent it, line ends included, and can be made to do so at any rate. */
+static void on_grpc_log(gpr_log_func_args *args) {
+        char text[256];
+        size_t n = 0;
+
+        for (const char *p = args->message; *p && n < sizeof(text) - 1; p++)
+                text[n++] = isprint((unsigned char) *p) ? *p : '?';
+        text[n] = '\0';
+        log_debug("gRPC: %s", text);
+}
+
+void rpc_library_init(void) {
+        gpr_set_log_function(on_grpc_log);
+        grpc_init();
+}
+
+void rpc_library_shutdown(void) {
+        grpc_shutdown_blocking();
+}
+
+static grpc_channel_args server_args(const RpcConfig *config, grpc_arg *args, size_t n_args) {
+        const struct {
+                const char *key;
+                int value;
+        } table[] = {
+                {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int) config->max_frame},
+                {GRPC_ARG_MAX_CONCURRENT_STREAMS, (int) config->max_streams_per_connection},
+                {GRPC_ARG_MAX_METADATA_SIZE, MAX_METADATA_BYTES},
+                {GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS},
+                {GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS},
+                {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS},
+                {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},
+                {GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0},
+                {GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, MIN_PING_INTERVAL_MS},
+                {GRPC_ARG_HTTP2_BDP_PROBE, 0},
+                {GRPC_ARG_ENABLE_CHANNELZ, 0},
+                {GRPC_ARG_ENABLE_DEADLINE_CHECKS, 0},
+                /* Only "identity": merely not decompressing would take gzip bytes for chat. */
+                {GRPC_COMPRESSION_CHANNEL_ENABLED_ALGORITHMS_BITSET, 1},
+                {GRPC_ARG_ENABLE_PER_MESSAGE_COMPRESSION, 0},
+        };
+        size_t n = 0;
+
+        for (; n < ELEMENTS(table) && n < n_args; n++)
+                args[n] = (grpc_arg){.type = GRPC_ARG_INTEGER,
+                                     .key = (char *) table[n].key,
+                                     .value.integer = table[n].value};
+        return (grpc_channel_args){.num_args = n, .args = args};
+}
+
+static void *queue_thread(void *userdata) {
+        RpcQueue *queue = userdata;
+
+        for (;;) {
+                grpc_event event = grpc_completion_queue_next(
+                        queue->cq, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+
+                if (event.type == GRPC_QUEUE_SHUTDOWN)
+                        return NULL;
+                RPC_TAKE_OVER(event.tag);
+                if (event.tag == &queue->rpc->drain_tag) {
+                        atomic_store(&queue->rpc->drained, true);
+                        mailbox_wake(queue->rpc->mailbox);
+                        continue;
+                }
+                rpc_call_dispatch(event.tag, event.success != 0);
+        }
+}
+
+static int add_methods(Rpc *rpc, const RpcConfig *config) {
+        rpc->registered = calloc(config->n_methods, sizeof(*rpc->registered));
+        if (!rpc->registered)
+                return -ENOMEM;
+        rpc->n_registered = config->n_methods;
+        for (size_t i = 0; i < config->n_methods; i++) {
+                rpc->registered[i].method = config->methods[i].method;
+                rpc->registered[i].handle = grpc_server_register_method(
+                        rpc->server, config->methods[i].path, NULL, GRPC_SRM_PAYLOAD_NONE, 0);
+                if (!rpc->registered[i].handle)
+                        return -EINVAL;
+        }
+        return 0;
+}
+
+static int request_calls(Rpc *rpc, RpcQueue *queue) {
+        int r = rpc_call_request(rpc, queue, NULL);
+
+        for (size_t m = 0; r == 0 && m < rpc->n_registered; m++)
+                for (size_t i = 0; r == 0 && i < REQUESTS_PER_QUEUE; i++)
+                        r = rpc_call_request(rpc, queue, &rpc->registered[m]);
+        return r;
+}
+
+static int start_queues(Rpc *rpc) {
+        int r;
+
+        grpc_server_start(rpc->server);
+        for (size_t i = 0; i < rpc->n_queues; i++) {
+                RpcQueue *queue = &rpc->queues[i];
+
+                r = request_calls(rpc, queue);
+                if (r != 0)
+                        return r;
+                r = -pthread_create(&queue->thread, NULL, queue_thread, queue);
+                if (r != 0)
+                        return r;
+                queue->started = true;
+        }
+        return 0;
+}
+
+/* A failure here is the end of the daemon, so what was made is left to the end of the process: gRPC
+ * cannot take back a server that has begun to start. */
+int rpc_new(Rpc **ret, const RpcConfig *config, Mailbox *mailbox) {
+        grpc_arg args[32];
+        grpc_channel_args channel_args = server_args(config, args, ELEMENTS(args));
+        Rpc *rpc = calloc(1, sizeof(*rpc));
+        int r;
+
+        if (!rpc)
+                return -ENOMEM;
+        rpc->mailbox = mailbox;
+        rpc->queues = calloc(config->n_queues, sizeof(*rpc->queues));
+        if (!rpc->queues)
+                return -ENOMEM;
+        rpc->n_queues = config->n_queues;
+        rpc->server = grpc_server_create(&channel_args, NULL);
+        r = add_methods(rpc, config);
+        if (r != 0)
+                return r;
+        for (size_t i = 0; i < rpc->n_queues; i++) {
+                rpc->queues[i].rpc = rpc;
+                rpc->queues[i].cq = grpc_completion_queue_create_for_next(NULL);
+                grpc_server_register_completion_queue(rpc->server, rpc->queues[i].cq, NULL);
+        }
+        r = start_queues(rpc);
+        if (r != 0)
+                return r;
+        *ret = rpc;
+        return 0;
+}
+
+Rpc *rpc_free(Rpc *rpc) {
+        if (!rpc)
+                return NULL;
+        for (size_t i = 0; i < rpc->n_queues; i++)
+                grpc_completion_queue_shutdown(rpc->queues[i].cq);
+        for (size_t i = 0; i < rpc->n_queues; i++)
+                if (rpc->queues[i].started)
+                        pthread_join(rpc->queues[i].thread, NULL);
+        grpc_server_destroy(rpc->server);
+        for (size_t i = 0; i < rpc->n_queues; i++)
+                grpc_completion_queue_destroy(rpc->queues[i].cq);
+        free(rpc->queues);
+        free(rpc->registered);
+        free(rpc);
+        return NULL;
+}
+
+int rpc_add_connection(Rpc *rpc, int fd) {
+        grpc_server_credentials *insecure = grpc_insecure_server_credentials_create();
+
+        if (!insecure)
+                return -ENOMEM;
+        grpc_server_add_channel_from_fd(rpc->server, fd, insecure);
+        grpc_server_credentials_release(insecure);
+        return 0;
+}
+
+void rpc_drain(Rpc *rpc) {
+        if (atomic_exchange(&rpc->draining, true))
+                return;
+        RPC_HAND_OVER(&rpc->drain_tag);
+        grpc_server_shutdown_and_notify(rpc->server, rpc->queues[0].cq, &rpc->drain_tag);
+}
+
+bool rpc_drained(const Rpc *rpc) {
+        return atomic_load(&rpc->drained);
+}
+
+void rpc_cancel_all(Rpc *rpc) {
+        grpc_server_cancel_all_calls(rpc->server);
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Wiring. The loop has these sources: the listening sockets, the mailbox in which gRPC's threads
+ * leave what happened, signals, a tick a second for what is done by looking, and the streams'
+ * timers. None of their callbacks fails because of a peer: sd-event would silently switch the
+ * source off.
+ */
+#include "service/service.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "proto/base.h"
+#include "service/drain.h"
+#include "service/join.h"
+#include "service/journal.h"
+#include "service/listener.h"
+#include "service/notify.h"
+
+#define QUEUES 16
+#define EVENTS_PER_DISPATCH 256
+#define TICK_USEC UINT64_C(1000000)
+/* Descriptors for everything that is not a chat connection. */
+#define SPARE_FDS 128
+
+static const RpcMethod methods[] = {
+        {"/chat.Chat/Join", 0},
+        {"/chat.ChatService/Join", 0},
+        {"/ChatService/Join", 0},
+};
+
+uint64_t service_now_usec(const Service *s) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(s->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
+int64_t service_now_ms(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- workers */
+
+Worker *service_pick_worker(const Service *s) {
+        Worker *least = s->workers[0];
+
+        for (size_t i = 1; i < s->n_workers; i++)
+                if (worker_count_readers(s->workers[i]) < worker_count_readers(least))
+                        least = s->workers[i];
+        return least;
+}
+
+void service_wake_workers(const Service *s) {
+        for (size_t i = 0; i < s->n_workers; i++)
+                worker_wake(s->workers[i]);
+}
+
+static int start_workers(Service *s) {
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+        size_t n = s->config->workers ? s->config->workers : cpus > 0 ? (size_t) cpus : 1;
+        int r = 0;
+
+        s->workers = calloc(n, sizeof(*s->workers));
+        if (!s->workers)
+                return -ENOMEM;
+        for (; r == 0 && s->n_workers < n; s->n_workers += r == 0)
+                r = worker_new(&s->workers[s->n_workers], room_ring(s->room));
+        return r;
+}
+
+/* ---- what the loop is woken by */
+
+static int on_mailbox(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        Service *s = userdata;
+
+        for (int i = 0; i < EVENTS_PER_DISPATCH; i++) {
+                unsigned flags;
+                MailboxItem *item = mailbox_take(s->mailbox, &flags);
+                RpcCall *call;
+
+                if (!item)
+                        break;
+                call = rpc_call_from_item(item);
+                stream_dispatch(s, call, flags);
+                rpc_call_taken(call, flags);
+        }
+        drain_advance(s);
+        return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
+        Service *s = userdata;
+
+        connections_sweep(s->connections, service_now_usec(s));
+        if (!s->draining)
+                notify_status("%zu sessions of %zu users on %zu connections",
+                              room_count_sessions(s->room), room_count_users(s->room),
+                              connections_count(s->connections));
+        (void) sd_event_source_set_time_relative(source, TICK_USEC);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+/* Fed only if every worker has answered since the last time: a thread that hangs is a daemon that
+ * hangs. */
+static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
+        Service *s = userdata;
+        bool alive = true;
+
+        for (size_t i = 0; i < s->n_workers; i++)
+                alive = alive && worker_answered(s->workers[i]);
+        if (alive) {
+                notify_watchdog();
+                for (size_t i = 0; i < s->n_workers; i++)
+                        worker_ping(s->workers[i]);
+        }
+        (void) sd_event_source_set_time_relative(source, notify_watchdog_usec() / 4);
+        (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *si,
+                        void *userdata) {
+        log_info("Received %s", si->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+        drain_start(userdata);
+        return 0;
+}
+
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        ConfigError error;
+
+        (void) service_reload(userdata, &error);
+        return 0;
+}
+
+/* ---- configuration */
+
+static int override(Config *config, const ServiceOptions *options, ConfigError *error) {
+        int r = 0;
+
+        if (options->listen && options->listen[0])
+                config->n_listen = 0;
+        for (char **l = options->listen; r == 0 && l && *l; l++)
+                r = config_add_listen(config, *l, error);
+        return r;
+}
+
+/* One descriptor each, and what is left over must do for the rest. */
+static void clamp_connections(Config *config) {
+        struct rlimit limit;
+        unsigned most;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur >= (rlim_t) config->limits.max_connections + SPARE_FDS)
+                return;
+        most = limit.rlim_cur > 2 * SPARE_FDS ? (unsigned) limit.rlim_cur - SPARE_FDS : SPARE_FDS;
+        log_warning("max_connections is %u, but with at most %llu open files it can only be %u",
+                    config->limits.max_connections, (unsigned long long) limit.rlim_cur, most);
+        config->limits.max_connections = most;
+}
+
+static void warn_about_tokens(const Config *config) {
+        if (config->n_plain_tokens > 0)
+                log_warning("%zu tokens stand in clear in the configuration; "
+                            "sha256:HASH keeps them from whoever reads it",
+                            config->n_plain_tokens);
+        if (token_table_size(config->tokens) == 0)
+                log_warning("There are no tokens, so nobody can join");
+}
+
+static bool same_listen(const Config *a, const Config *b) {
+        if (a->n_listen != b->n_listen)
+                return false;
+        for (size_t i = 0; i < a->n_listen; i++)
+                if (memcmp(&a->listen[i], &b->listen[i], sizeof(a->listen[i])) != 0)
+                        return false;
+        return true;
+}
+
+static void swap_config(Service *s, Config *config) {
+        Stream *next;
+
+        if (!same_listen(s->config, config))
+                log_warning("listen has changed; what is listened on changes with: %s",
+                            s->sockets.inherited ? "systemctl daemon-reload && "
+                                                   "systemctl restart chatroom.socket"
+                                                 : "a restart");
+        if (ring_resize(room_ring(s->room), config->limits.max_lag_messages,
+                        config->limits.max_lag_bytes) != 0)
+                log_warning("Out of memory: max_lag_messages stays as it was");
+        s->tokens = config->tokens;
+        config_free(s->config);
+        s->config = config;
+        for (Stream *stream = s->streams; stream; stream = next) {
+                next = stream->next;
+                stream_check_token(stream);
+        }
+}
+
+int service_reload(Service *s, ConfigError *error) {
+        static const JournalEvent done = {.kind = JOURNAL_RELOADED},
+                                  failed = {.kind = JOURNAL_RELOAD_FAILED};
+        Config *config = NULL;
+        int r;
+
+        notify_reloading();
+        r = config_load(&config, s->options.config_path, error);
+        if (r == 0)
+                r = override(config, &s->options, error);
+        if (r == 0) {
+                clamp_connections(config);
+                warn_about_tokens(config);
+                swap_config(s, config);
+                journal_write(LOG_INFO, &done, "Reloaded the configuration");
+        } else {
+                config_free(config);
+                if (r < 0)
+                        snprintf(error->text, sizeof(error->text), "%s", strerror(-r));
+                journal_write(LOG_ERR, &failed, "Kept the old configuration: %s", error->text);
+        }
+        notify_ready();
+        return r;
+}
+
+/* ---- beginning and end */
+
+static int open_sockets(Service *s) {
+        char text[ADDRESS_TEXT_MAX];
+        size_t failed;
+        int r;
+
+        r = activation_inherit(&s->sockets);
+        if (r < 0)
+                return log_errno(r, "Cannot use the sockets that were passed");
+        if (s->sockets.n_chat > 0)
+                return 0;
+        r = activation_bind(&s->sockets, s->config->listen, s->config->n_listen, &failed);
+        if (r == 0)
+                return 0;
+        address_format(&s->config->listen[failed], true, text);
+        return log_errno(r, "Cannot listen on %s", text);
+}
+
+static int add_sources(Service *s) {
+        sd_event_source *mailbox = NULL;
+        int r;
+
+        r = sd_event_add_signal(s->event, NULL, SIGTERM, on_terminate, s);
+        if (r >= 0)
+                r = sd_event_add_signal(s->event, NULL, SIGINT, on_terminate, s);
+        if (r >= 0)
+                r = sd_event_add_signal(s->event, NULL, SIGHUP, on_hangup, s);
+        if (r >= 0)
+                r = sd_event_add_io(s->event, &mailbox, mailbox_fd(s->mailbox), EPOLLIN, on_mailbox,
+                                    s);
+        if (r >= 0)
+                r = sd_event_source_set_floating(mailbox, 1);
+        sd_event_source_unref(mailbox);
+        if (r >= 0)
+                r = sd_event_add_time_relative(s->event, &s->tick, CLOCK_MONOTONIC, TICK_USEC, 0,
+                                               on_tick, s);
+        if (r >= 0 && notify_watchdog_usec() > 0)
+                r = sd_event_add_time_relative(s->event, &s->watchdog, CLOCK_MONOTONIC, 0, 0,
+                                               on_watchdog, s);
+        return r < 0 ? r : 0;
+}
+
+static int make_parts(Service *s) {
+        struct rlimit limit = {.rlim_cur = 1024};
+        int r;
+
+        (void) getrlimit(RLIMIT_NOFILE, &limit);
+        r = sd_event_default(&s->event);
+        if (r >= 0)
+                r = connections_new(&s->connections, limit.rlim_cur);
+        if (r == 0)
+                r = room_new(&s->room, "lobby", &s->config->limits);
+        if (r == 0)
+                r = mailbox_new(&s->mailbox);
+        if (r == 0)
+                r = start_workers(s);
+        return r;
+}
+
+static int start_rpc(Service *s) {
+        RpcConfig config = {.methods = methods,
+                            .n_methods = ELEMENTS(methods),
+                            .n_queues = QUEUES,
+                            .max_frame = s->config->limits.max_frame,
+                            .max_streams_per_connection =
+                                    s->config->limits.max_streams_per_connection};
+
+        rpc_library_init();
+        return rpc_new(&s->rpc, &config, s->mailbox);
+}
+
+DEFINE_CLEANUP(Service *, service_free);
+
+int service_new(Service **ret, const ServiceOptions *options, Config *config) {
+        _cleanup_(service_freep) Service *s = calloc(1, sizeof(*s));
+        ConfigError error;
+        int r;
+
+        if (!s) {
+                config_free(config);
+                return -ENOMEM;
+        }
+        s->options = *options;
+        s->config = config;
+        s->tokens = config->tokens;
+        s->sockets.control = -1;
+        if (override(config, options, &error) != 0) {
+                log_error("%s", error.text);
+                return -EINVAL;
+        }
+        clamp_connections(config);
+        warn_about_tokens(config);
+        r = open_sockets(s);
+        if (r < 0)
+                return r;
+        r = make_parts(s);
+        if (r == 0)
+                r = start_rpc(s);
+        if (r == 0)
+                r = add_sources(s);
+        if (r != 0)
+                return log_errno(fold(r), "Cannot start");
+        r = listener_start(s);
+        if (r != 0)
+                return r;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+int service_run(Service *s) {
+        static const JournalEvent started = {.kind = JOURNAL_STARTED},
+                                  stopped = {.kind = JOURNAL_STOPPED};
+        int r;
+
+        journal_write(LOG_INFO, &started, "chatroomd %s is serving", CHATROOM_VERSION);
+        notify_ready();
+        r = sd_event_loop(s->event);
+        if (r < 0)
+                return log_errno(r, "The event loop failed");
+        journal_write(LOG_INFO, &stopped, "chatroomd has stopped");
+        return 0;
+}
+
+Service *service_free(Service *s) {
+        if (!s)
+                return NULL;
+        listener_stop(s);
+        s->tick = sd_event_source_disable_unref(s->tick);
+        s->watchdog = sd_event_source_disable_unref(s->watchdog);
+        s->drain_timer = sd_event_source_disable_unref(s->drain_timer);
+        s->linger = sd_event_source_disable_unref(s->linger);
+        for (size_t i = 0; i < s->n_workers; i++)
+                worker_free(s->workers[i]);
+        free(s->workers);
+        if (s->rpc) {
+                rpc_free(s->rpc);
+                rpc_library_shutdown();
+        }
+        room_free(s->room);
+        connections_free(s->connections);
+        mailbox_free(s->mailbox);
+        config_free(s->config);
+        sd_event_unref(s->event);
+        free(s);
+        return NULL;
+}

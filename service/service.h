@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The daemon: owns everything, wires it together, and runs the loop. All state but the ring and the
+ * workers' readers is touched on the loop's thread only.
+ */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "service/activation.h"
+#include "service/config.h"
+#include "service/connection.h"
+#include "service/room.h"
+#include "service/rpc.h"
+#include "service/stream.h"
+#include "service/worker.h"
+
+#define SERVICE_GOING_DOWN "The server is going down; try again soon."
+
+typedef struct ServiceOptions {
+        const char *config_path; /* NULL: defaults */
+        char **listen;           /* overrides the configuration; NULL-terminated, or NULL */
+        const char *control;     /* overrides the configuration; or NULL */
+        const char *state_directory;
+} ServiceOptions;
+
+struct Service {
+        ServiceOptions options;
+        Config *config;
+        TokenTable *tokens; /* those that are good now; the configuration's */
+        sd_event *event;
+        Activation sockets;
+        sd_event_source *accepting[ACTIVATION_MAX];
+        sd_event_source *accept_again, *tick, *watchdog, *drain_timer, *linger;
+        Mailbox *mailbox;
+        Rpc *rpc;
+        Connections *connections;
+        Room *room;
+        Worker **workers;
+        size_t n_workers;
+        Stream *streams;
+        uint64_t last_session;
+        bool draining;
+};
+
+/* Makes everything and listens; nothing is served before service_run(). What goes wrong has been
+ * logged. */
+int service_new(Service **ret, const ServiceOptions *options, Config *config);
+/* Serves until it is told to stop, then drains. */
+int service_run(Service *s);
+Service *service_free(Service *s);
+
+uint64_t service_now_usec(const Service *s); /* CLOCK_MONOTONIC */
+int64_t service_now_ms(void);                /* Unix time */
+Worker *service_pick_worker(const Service *s);
+void service_wake_workers(const Service *s);
+
+/* Reads the configuration again: all of it, or none. error->text says what was wrong. */
+int service_reload(Service *s, ConfigError *error);
+/* No newcomers; everybody is sent home with what is still theirs; then the loop ends. */
+void service_drain(Service *s);

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stream has one timer, because it is only ever waiting for one thing: to join, to be allowed its
+ * next message, or to be gone. Whatever a peer does, one of them fires.
+ *
+ * Nothing is received before it is asked for, and the next message is asked for when the last one
+ * has been dealt with: what a peer can make us hold is one message, and a peer that sends faster
+ * than it may is slowed down by its own flow control.
+ */
+#include "service/stream.h"
+
+#include <string.h>
+
+#include "proto/base.h"
+#include "service/join.h"
+#include "service/journal.h"
+#include "service/service.h"
+
+#define USEC_PER_MSEC UINT64_C(1000)
+/* How long a stream that was ended may take to hand over what it still owes its peer. */
+#define END_TIMEOUT_USEC (5000 * USEC_PER_MSEC)
+
+static uint64_t now_usec(const Stream *s) {
+        return service_now_usec(s->service);
+}
+
+static const Limits *limits(const Stream *s) {
+        return &s->service->config->limits;
+}
+
+static void set_timer(Stream *s, uint64_t usec, sd_event_time_handler_t handler) {
+        int r;
+
+        s->timer = sd_event_source_disable_unref(s->timer);
+        if (!handler)
+                return;
+        r = sd_event_add_time_relative(s->service->event, &s->timer, CLOCK_MONOTONIC, usec, 0,
+                                       handler, s);
+        if (r < 0) /* without its timer a stream could stay for ever */
+                rpc_call_cancel(s->call, RPC_INTERNAL, "The server is out of memory.");
+}
+
+/* ---- the log */
+
+static void log_stream(const Stream *s, int priority, JournalKind kind, const char *reason) {
+        static const char *const what[JOURNAL_KINDS] = {
+                [JOURNAL_JOINED] = "joined",
+                [JOURNAL_LEFT] = "left",
+                [JOURNAL_CUT] = "was cut off",
+        };
+        const char *user = s->session.user ? s->session.user->name.text : NULL;
+        char address[ADDRESS_TEXT_MAX];
+        JournalEvent event = {.kind = kind,
+                              .user = user,
+                              .session = s->session.id,
+                              .address = address,
+                              .reason = reason,
+                              .token_id = s->session.token_id};
+
+        if (!user && !connection_may_log(s->connection, now_usec(s)))
+                return;
+        address_format(&s->connection->peer, true, address);
+        if (!user)
+                journal_write(priority, &event, "Refused %s: %s", address, reason);
+        else
+                journal_write(priority, &event, "%s @%llu from %s %s%s%s", user,
+                              (unsigned long long) s->session.id, address, what[kind],
+                              reason ? ": " : "", reason ? reason : "");
+}
+
+/* ---- the ways out */
+
+static int on_end_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        Stream *s = userdata;
+
+        rpc_call_cancel(s->call, RPC_UNAVAILABLE, "The stream could not be ended in order.");
+        connection_close_soon(s->connection, now_usec(s));
+        return 0;
+}
+
+static void leave_room(Stream *s, const char *reason) {
+        if (!s->session.user)
+                return;
+        log_stream(s, LOG_INFO, JOURNAL_LEFT, reason);
+        room_leave(s->service->room, &s->session);
+}
+
+void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
+        if (s->state == STREAM_ENDING)
+                return;
+        if (s->state == STREAM_OPEN && status != RPC_OK)
+                log_stream(s, LOG_NOTICE, JOURNAL_REFUSED, text);
+        leave_room(s, text);
+        s->state = STREAM_ENDING;
+        set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
+        if (s->reader)
+                (void) reader_finish(s->reader, status, text, flush);
+        else
+                rpc_call_finish(s->call, status, text);
+}
+
+/* It cannot follow; what it missed it can never be given on this protocol. */
+static void cut_off(Stream *s) {
+        if (s->state == STREAM_JOINED) {
+                log_stream(s, LOG_NOTICE, JOURNAL_CUT, "too far behind");
+                room_leave(s->service->room, &s->session);
+        }
+        s->state = STREAM_ENDING;
+        rpc_call_cancel(s->call, RPC_RESOURCE_EXHAUSTED,
+                        "You are too far behind the room (max_lag_messages, max_lag_bytes).");
+        connection_close_soon(s->connection, now_usec(s));
+}
+
+static void stream_free(Stream *s) {
+        leave_room(s, NULL);
+        connection_close_stream(s->connection, s->joined_once);
+        s->timer = sd_event_source_disable_unref(s->timer);
+        reader_detach(s->reader);
+        rpc_call_set_userdata(s->call, NULL);
+        if (s->previous)
+                s->previous->next = s->next;
+        else
+                s->service->streams = s->next;
+        if (s->next)
+                s->next->previous = s->previous;
+        free(s);
+}
+
+/* ---- the way in */
+
+static int on_join_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        Stream *s = userdata;
+
+        stream_end(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED, false);
+        return 0;
+}
+
+static int refuse(Stream *s, RpcStatus status, const char *text) {
+        stream_end(s, status, text, false);
+        return -EACCES;
+}
+
+static int check_name(Stream *s, const Token *token, const Name *name) {
+        if (!token->any_name && !name_equal(&token->name, name))
+                return refuse(s, RPC_PERMISSION_DENIED, "The token is for another name.");
+        if (token->any_name && token_table_binds(s->service->tokens, name))
+                return refuse(s, RPC_PERMISSION_DENIED,
+                              "The name belongs to somebody; it takes the token made for it.");
+        return 0;
+}
+
+static int enter_room(Stream *s, const Token *token, const Name *name) {
+        Service *service = s->service;
+        int r;
+
+        s->session.id = ++service->last_session;
+        s->session.token = token->hash;
+        memcpy(s->session.token_id, token->id, sizeof(token->id));
+        s->session.any_name = token->any_name;
+        s->session.joined_ms = service_now_ms();
+        r = room_join(service->room, &s->session, name, limits(s)->max_sessions_per_user);
+        if (r == ROOM_E_TAKEN)
+                return refuse(s, RPC_ALREADY_EXISTS, "The name is taken.");
+        if (r == ROOM_E_FULL)
+                return refuse(s, RPC_RESOURCE_EXHAUSTED,
+                              "You have too many sessions (max_sessions_per_user).");
+        if (r == 0)
+                r = reader_new(&s->reader, service_pick_worker(service), s->call, s->session.id,
+                               ring_head(room_ring(service->room)));
+        if (r != 0)
+                return refuse(s, RPC_RESOURCE_EXHAUSTED, "The server is out of memory.");
+        return 0;
+}
+
+int stream_login(Stream *s, const TokenHash *secret, const char *name, size_t n_name) {
+        const Token *token;
+        Name parsed;
+        int r;
+
+        if (connection_may_login(s->connection, limits(s), now_usec(s)) > 0)
+                return refuse(s, RPC_RESOURCE_EXHAUSTED,
+                              "Too many failed logins from your address; wait a minute "
+                              "(auth_failures_per_minute).");
+        token = token_table_find(s->service->tokens, secret);
+        if (!token) {
+                connection_login_failed(s->connection, limits(s), now_usec(s));
+                return refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED);
+        }
+        r = name_parse(&parsed, name, n_name);
+        if (r != 0)
+                return refuse(s, RPC_INVALID_ARGUMENT, name_strerror(r));
+        r = check_name(s, token, &parsed);
+        if (r == 0)
+                r = enter_room(s, token, token->any_name ? &parsed : &token->name);
+        if (r != 0)
+                return r;
+        s->state = STREAM_JOINED;
+        s->joined_once = true;
+        connection_joined(s->connection);
+        set_timer(s, 0, NULL);
+        log_stream(s, LOG_INFO, JOURNAL_JOINED, NULL);
+        return 0;
+}
+
+void stream_check_token(Stream *s) {
+        const Token *token;
+
+        if (s->state != STREAM_JOINED)
+                return;
+        token = token_table_find(s->service->tokens, &s->session.token);
+        if (!token)
+                stream_end(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED, false);
+        else
+                (void) check_name(s, token, &s->session.user->name);
+}
+
+/* ---- receiving */
+
+static int on_may_receive(sd_event_source *source, uint64_t usec, void *userdata) {
+        stream_receive(userdata);
+        return 0;
+}
+
+void stream_receive(Stream *s) {
+        uint64_t wait = 0;
+
+        if (s->state == STREAM_ENDING)
+                return;
+        if (s->state == STREAM_JOINED)
+                wait = session_charge(&s->session, limits(s), now_usec(s));
+        if (wait > 0)
+                set_timer(s, wait, on_may_receive);
+        else
+                (void) rpc_call_receive(s->call);
+}
+
+static void find_bearer(Stream *s) {
+        const char *bearer = rpc_call_bearer(s->call);
+
+        s->has_bearer = bearer && token_hash_secret(&s->bearer_hash, bearer, strlen(bearer)) == 0;
+}
+
+static int admit(Stream *s) {
+        switch (connection_open_stream(s->connection, limits(s), now_usec(s))) {
+        case 0:
+                break;
+        case CONNECTION_E_FLOOD:
+                connection_shutdown(s->connection);
+                return refuse(s, RPC_RESOURCE_EXHAUSTED, "Streams are opened too fast.");
+        case CONNECTION_E_STREAMS:
+                return refuse(s, RPC_RESOURCE_EXHAUSTED,
+                              "Too many streams on this connection "
+                              "(max_streams_per_connection).");
+        default:
+                return refuse(s, RPC_RESOURCE_EXHAUSTED,
+                              "Too many streams from your address that have not joined.");
+        }
+        if (s->service->draining)
+                return refuse(s, RPC_UNAVAILABLE, SERVICE_GOING_DOWN);
+        if (rpc_call_method(s->call) == RPC_METHOD_UNKNOWN)
+                return refuse(s, RPC_UNIMPLEMENTED, "There is no such method.");
+        return 0;
+}
+
+static void on_opened(Service *service, RpcCall *call) {
+        Connection *c = connections_get(service->connections, rpc_call_fd(call));
+        Stream *s = c ? calloc(1, sizeof(*s)) : NULL;
+
+        if (!s) {
+                rpc_call_cancel(call, RPC_UNAVAILABLE, "The server is out of memory.");
+                return;
+        }
+        s->service = service;
+        s->call = call;
+        s->connection = c;
+        s->next = service->streams;
+        if (s->next)
+                s->next->previous = s;
+        service->streams = s;
+        rpc_call_set_userdata(call, s);
+        if (admit(s) != 0)
+                return;
+        set_timer(s, limits(s)->join_timeout_ms * USEC_PER_MSEC, on_join_timeout);
+        find_bearer(s);
+        if (join_opened(s) == 0)
+                (void) rpc_call_receive(call);
+}
+
+void stream_dispatch(Service *service, RpcCall *call, unsigned events) {
+        Stream *s;
+
+        if (events & RPC_OPENED)
+                on_opened(service, call);
+        s = rpc_call_userdata(call);
+        if (!s)
+                return;
+        if ((events & RPC_RECEIVED) && s->state != STREAM_ENDING)
+                join_received(s);
+        if (events & RPC_HALF_CLOSED)
+                join_half_closed(s);
+        if (events & RPC_LAGGED)
+                cut_off(s);
+        if (events & RPC_CLOSED)
+                stream_free(s);
+}
