@@ -19,14 +19,14 @@
 
 /* Hands over: evaluates to the value and leaves the variable empty. */
 #define TAKE_PTR(p)                                                                                \
-        ({                                                                                         \
+        __extension__({                                                                            \
                 __typeof__(p) *take_p_ = &(p);                                                     \
                 __typeof__(p) take_v_ = *take_p_;                                                  \
                 *take_p_ = NULL;                                                                   \
                 take_v_;                                                                           \
         })
 #define TAKE_FD(fd)                                                                                \
-        ({                                                                                         \
+        __extension__({                                                                            \
                 int *take_p_ = &(fd);                                                              \
                 int take_v_ = *take_p_;                                                            \
                 *take_p_ = -1;                                                                     \
@@ -34,7 +34,7 @@
         })
 
 #define ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *) ((char *) (ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *) ((char *) (ptr) -offsetof(type, member)))
 
 /* Defines name##p() for _cleanup_: frees what the variable owns when the scope ends. */
 #define DEFINE_CLEANUP(type, name)                                                                 \
