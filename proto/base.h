@@ -34,7 +34,7 @@
         })
 
 #define ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
-#define CONTAINER_OF(ptr, type, member) ((type *) ((char *) (ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *) ((char *) (ptr) -offsetof(type, member)))
 
 /* Defines name##p() for _cleanup_: frees what the variable owns when the scope ends. */
 #define DEFINE_CLEANUP(type, name)                                                                 \
