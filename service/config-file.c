@@ -32,13 +32,38 @@ typedef struct Reader {
         char line[CONFIG_LINE_MAX_BYTES + 1];
 } Reader;
 
+/* Takes a character off the end that was cut in its middle. */
+static void trim(char *text) {
+        size_t n = strlen(text);
+
+        while (n > 0 && (text[n - 1] & 0xc0) == 0x80)
+                n--;
+        if (n > 0 && (text[n - 1] & 0x80) != 0)
+                text[n - 1] = '\0';
+}
+
 int config_error(ConfigError *error, const char *format, ...) {
         va_list args;
+        int n;
 
         va_start(args, format);
-        (void) vsnprintf(error->text, sizeof(error->text), format, args);
+        n = vsnprintf(error->text, sizeof(error->text), format, args);
         va_end(args);
+        if (n >= (int) sizeof(error->text))
+                trim(error->text);
         return CONFIG_E_INVALID;
+}
+
+ConfigShown config_shown(const char *value) {
+        const char *more = "…";
+        const size_t room = sizeof(ConfigShown) - strlen(more);
+        ConfigShown shown;
+
+        if (snprintf(shown.text, room, "%s", value) >= (int) room) {
+                trim(shown.text);
+                strcat(shown.text, more);
+        }
+        return shown;
 }
 
 /* Ends the reading; an error's text gets its place put in front. */

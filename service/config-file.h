@@ -40,5 +40,11 @@ typedef int (*ConfigLineFn)(const ConfigLine *line, void *userdata, ConfigError 
  * whole process has in common: call it from one thread at a time. */
 int config_file_read(const char *path, ConfigLineFn fn, void *userdata, ConfigError *error);
 
-/* Fills in the error; returns CONFIG_E_INVALID. */
+/* What an error may say of a value: its beginning, whole characters only. */
+typedef struct ConfigShown {
+        char text[68];
+} ConfigShown;
+ConfigShown config_shown(const char *value);
+
+/* Fills in the error, cut to whole characters; returns CONFIG_E_INVALID. */
 int config_error(ConfigError *error, const char *format, ...) _printf_(2, 3);

@@ -16,7 +16,8 @@ static int parse_number(Config *c, const ConfigRow *row, const char *value, Conf
         if (value[digits] != '\0' || digits == 0 || digits > 18 || number < row->min ||
             number > row->max)
                 return config_error(error, "%s = %s: expected a whole number of %s from %u to %u",
-                                    row->key.key, value, row->unit, row->min, row->max);
+                                    row->key.key, config_shown(value).text, row->unit, row->min,
+                                    row->max);
         *(unsigned *) ((char *) c + row->offset) = (unsigned) number;
         return 0;
 }
@@ -39,7 +40,7 @@ static int parse_path(Config *c, const ConfigRow *row, const char *value, Config
                 return config_error(error,
                                     "%s = %s: expected an absolute path of at most %zu bytes "
                                     "without blanks, such as %s",
-                                    row->key.key, value, max, row->key.fallback);
+                                    row->key.key, config_shown(value).text, max, row->key.fallback);
         return set_string(c, row, value);
 }
 
@@ -48,7 +49,7 @@ static int parse_group(Config *c, const ConfigRow *row, const char *value, Confi
 
         if (value[0] == '\0' || value[0] == '-' || value[strspn(value, allowed)] != '\0')
                 return config_error(error, "%s = %s: expected the name of a group, such as %s",
-                                    row->key.key, value, row->key.fallback);
+                                    row->key.key, config_shown(value).text, row->key.fallback);
         return set_string(c, row, value);
 }
 
@@ -87,7 +88,7 @@ int config_add_listen(Config *c, const char *text, ConfigError *error) {
                 return config_error(error,
                                     "listen: \"%s\" is not a numeric ADDRESS:PORT, such as "
                                     "127.0.0.1:50051 or [::]:50051",
-                                    text);
+                                    config_shown(text).text);
         if (r != 0)
                 return fold(r);
         address_format(&address, true, canonical);
@@ -111,7 +112,7 @@ static int add_network(Config *c, const char *text, ConfigError *error) {
                 return config_error(error,
                                     "allow: \"%s\" is not a network such as 100.64.0.0/10 (no bits "
                                     "set behind the prefix), an address, localhost or any",
-                                    text);
+                                    config_shown(text).text);
         if (r != 0)
                 return fold(r);
         if (c->n_allow == CONFIG_ALLOW_MAX)

@@ -27,7 +27,7 @@ static int check_section(const char *section, ConfigError *error) {
                 if (strcmp(section, config_rows[i].key.section) == 0)
                         return 0;
         return config_error(error, "unknown section [%s]: expected [server], [limits] or [tokens]",
-                            section);
+                            config_shown(section).text);
 }
 
 static int unknown_key(const ConfigLine *line, ConfigError *error) {
@@ -44,8 +44,8 @@ static int unknown_key(const ConfigLine *line, ConfigError *error) {
                         used += (size_t) snprintf(known + used, sizeof(known) - used, "%s%s",
                                                   used > 0 ? ", " : "", key->key);
         }
-        return config_error(error, "unknown key \"%.64s\": [%s] has %s", line->key, line->section,
-                            known);
+        return config_error(error, "unknown key \"%s\": [%s] has %s", config_shown(line->key).text,
+                            line->section, known);
 }
 
 static int on_key(Loading *l, const ConfigLine *line, ConfigError *error) {

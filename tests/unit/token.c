@@ -74,7 +74,7 @@ static void whatever_is_not_64_hex_digits_is_refused(void **state) {
 
         assert_int_equal(token_hash_parse(&hash, ""), TOKEN_E_HEX);
         assert_int_equal(token_hash_parse(&hash, ABC_HEX "0"), TOKEN_E_HEX);
-        assert_int_equal(token_hash_parse(&hash, ABC_HEX + 1), TOKEN_E_HEX);
+        assert_int_equal(token_hash_parse(&hash, &ABC_HEX[1]), TOKEN_E_HEX);
         for (size_t i = 0; i < 64; i++) {
                 char kept = text[i];
 
