@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a build was instrumented with, how to run it so that nothing escapes, and what it reported."""
+"""What a build was instrumented with, how to run it so that nothing escapes, what it reported."""
 import glob
 import json
 import os

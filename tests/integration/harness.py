@@ -46,7 +46,8 @@ class Waiter:
     def wait_for(self, predicate, what, seconds=DEADLINE):
         with self.changed:
             if not self.changed.wait_for(predicate, seconds):
-                raise AssertionError(f"not within {seconds:g} s: {what() if callable(what) else what}")
+                raise AssertionError(
+                    f"not within {seconds:g} s: {what() if callable(what) else what}")
 
 
 class NotifySocket(Waiter):

@@ -30,7 +30,7 @@ def test_two_users_talk(room, kind):
 
 
 def test_the_first_chatrooms_own_client_works(room):
-    """Its code, but for the terminal: stubs, one generator for what it sends, a loop that prints."""
+    """Its code, but for the terminal: stubs, a generator for what it sends, a loop that prints."""
     bert = room.join("bert")
     lines = iter(["Hello everyone!", "bye"])
 

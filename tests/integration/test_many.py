@@ -138,7 +138,7 @@ def test_64_joins_in_one_packet(room):
 
 
 def test_a_thousand_receivers_get_every_message_in_one_order(daemons):
-    """10 senders at once, 200 messages each: the SHA-256 of all receivers' sequences is the same."""
+    """10 senders at once, 200 messages each: all receivers' sequences have the same SHA-256."""
     senders, each = 10, scaled(200, 20)
     n = scaled(1000, 20)
     room = daemons.room(limits=WIDE)
