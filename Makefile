@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+#
+# The usual names for what meson, tests/run and tests/demo do.
+
+BUILD := build
+
+.DEFAULT_GOAL := build
+.PHONY: build run check check-all clean
+
+build:
+	@packaging/build-dependencies build
+	@test -e $(BUILD)/build.ninja || meson setup $(BUILD) >/dev/null || \
+		{ cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
+	@ninja -C $(BUILD) --quiet
+
+# A room to try: a daemon on loopback with a configuration of its own, somebody in it who answers,
+# and you. Lines that come through a pipe are sent and their answers printed.
+run: build
+	@tests/demo $(BUILD)
+
+check:
+	@packaging/build-dependencies check
+	@tests/run check
+
+check-all: check
+	@packaging/build-dependencies check-all
+	@tests/run beyond
+
+clean:
+	rm -rf $(BUILD)

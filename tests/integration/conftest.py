@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+from clients import Room  # noqa: E402
+from harness import Daemon, configuration  # noqa: E402
+
+
+class Daemons:
+    """Starts daemons for one test, and sees to it that each ends well."""
+
+    def __init__(self):
+        self.all = []
+        self.rooms = []
+
+    def start(self, server=None, limits=None, tokens=None, **arguments):
+        daemon = Daemon.__new__(Daemon)
+        self.all.append(daemon)  # first: its log is wanted above all if it does not start
+        daemon.__init__(configuration(server, limits, tokens), **arguments)
+        return daemon
+
+    def room(self, **arguments):
+        self.rooms.append(Room(self.start(**arguments)))
+        return self.rooms[-1]
+
+    def stop(self):
+        problems = []
+        for room in self.rooms:
+            room.close()
+        for daemon in self.all:
+            try:
+                if not getattr(daemon, "stopped", True):
+                    daemon.stop()
+            except AssertionError as e:
+                problems.append(str(e))
+        assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def daemons():
+    d = Daemons()
+    yield d
+    d.stop()
+
+
+@pytest.fixture
+def room(daemons):
+    """A room with the limits that a real one starts with."""
+    return daemons.room()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    report = (yield).get_result()
+    fixture = getattr(item, "funcargs", {}).get("daemons")
+    if report.failed and fixture:
+        for daemon in fixture.all:
+            report.sections.append(("log of chatroomd", "\n".join(getattr(daemon, "log", []))))
