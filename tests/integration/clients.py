@@ -158,8 +158,9 @@ class Room:
 
     def settle(self, *sessions):
         """Waits until these are in the room: somebody who is in it hears them."""
+        witness = self.witness  # in the room before anybody speaks
         for session, text in [(session, session.sync()) for session in sessions]:
-            self.witness.wait_for(lambda: text in self.witness.syncs or session.code, text)
+            witness.wait_for(lambda: text in witness.syncs or session.code, text)
             assert session.code is None, f"not in the room: {session.code} {session.details}"
 
     @property
