@@ -13,8 +13,7 @@ static int parse_number(Config *c, const ConfigRow *row, const char *value, Conf
         size_t digits = strspn(value, "0123456789");
         unsigned long long number = strtoull(value, NULL, 10);
 
-        if (value[digits] != '\0' || digits == 0 || digits > 18 || number < row->min ||
-            number > row->max)
+        if (value[digits] != '\0' || digits == 0 || number < row->min || number > row->max)
                 return config_error(error, "%s = %s: expected a whole number of %s from %u to %u",
                                     row->key.key, config_shown(value).text, row->unit, row->min,
                                     row->max);

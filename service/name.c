@@ -55,9 +55,8 @@ static bool acceptable(ucs4_t c) {
         const ucs4_t braille_blank = 0x2800; /* a symbol to Unicode, a space to the eye */
 
         if (uc_is_general_category_withtable(c, UC_CATEGORY_MASK_C | UC_CATEGORY_MASK_Z))
-                return false;
-        if (uc_is_property_white_space(c) || uc_is_property_bidi_control(c) ||
-            uc_is_property_zero_width(c) || uc_is_property_default_ignorable_code_point(c))
+                return false; /* controls, formats such as bidi and zero-width, white space */
+        if (uc_is_property_default_ignorable_code_point(c))
                 return false;
         return c != braille_blank && c != '=' && c != ':' && c != ';';
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "service/text.h"
 #include "tests/unit/files.h"
 #include "tests/unit/test.h"
 
@@ -24,11 +25,11 @@ static int note(const ConfigLine *line, void *userdata, ConfigError *error) {
 }
 
 static void assert_reads_bytes(void **state, const char *bytes, size_t n, const char *expected) {
+        const char *path = files_write_bytes(*state, "x.ini", bytes, n);
         Seen seen = {""};
         ConfigError error;
 
-        if (config_file_read(files_write_bytes(*state, "x.ini", bytes, n), note, &seen, &error) !=
-            0)
+        if (config_file_read(path, note, &seen, &error) != 0)
                 fail_msg("%s", error.text);
         assert_string_equal(seen.text, expected);
 }
@@ -196,6 +197,28 @@ static void a_file_without_end_is_refused(void **state) {
         assert_non_null(strstr(error.text, "larger than 1 MiB"));
 }
 
+static void a_long_error_is_cut_at_a_whole_character(void **state) {
+        char value[1600] = "";
+        ConfigError error;
+
+        for (size_t i = 0; i < 300; i++)
+                strcat(value, "\u00e9\u65e5"); /* 2 and 3 bytes */
+        for (size_t shift = 0; shift < 5; shift++) {
+                (void) config_error(&error, "%.*s%s", (int) shift, "abcde", value);
+                assert_in_range(strlen(error.text), sizeof(error.text) - 5, sizeof(error.text) - 1);
+                assert_int_equal(text_check(error.text, strlen(error.text), SIZE_MAX), 0);
+        }
+}
+
+static void an_error_shows_the_beginning_of_a_value(void **state) {
+        assert_string_equal(config_shown("short").text, "short");
+        assert_string_equal(config_shown("0123456789012345678901234567890123456789"
+                                         "0123456789012345678901234567890123456789")
+                                    .text,
+                            "0123456789012345678901234567890123456789"
+                            "012345678901234567890123…");
+}
+
 static int note_mode(const ConfigLine *line, void *userdata, ConfigError *error) {
         *(bool *) userdata = line->world_readable;
         return 0;
@@ -232,6 +255,8 @@ int main(void) {
                 WITH_FILES(the_reading_ends_with_the_first_refusal),
                 WITH_FILES(a_file_that_cannot_be_read_is_an_error_that_says_why),
                 WITH_FILES(a_file_without_end_is_refused),
+                cmocka_unit_test(a_long_error_is_cut_at_a_whole_character),
+                cmocka_unit_test(an_error_shows_the_beginning_of_a_value),
                 WITH_FILES(each_line_says_whether_everybody_can_read_it),
         };
 

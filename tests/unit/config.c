@@ -267,7 +267,7 @@ static void drop_ins_are_read_in_the_order_of_their_names(void **state) {
         files_write(*state, "x.ini.d/10-a.ini",
                     "[server]\nworkers = 10\n[limits]\nmax_text = 10\n");
         files_write(*state, "x.ini.d/30.ini.bak", "[server]\nworkers = 30\n");
-        files_write(*state, "x.ini.d/.40.ini", "[server]\nworkers = 40\n");
+        files_write(*state, "x.ini.d/.40.ini", "[limits]\nrate_burst = 40\n");
         c = load_config_text(state,
                              "[server]\nworkers = 1\n[limits]\nmax_text = 1\nrate_burst = 2\n");
         assert_int_equal(c->workers, 20);

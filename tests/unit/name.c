@@ -47,6 +47,10 @@ static void a_name_has_1_to_32_bytes(void **state) {
         assert_refused("", NAME_E_EMPTY);
         assert_accepted("12345678901234567890123456789012");
         assert_refused("123456789012345678901234567890123", NAME_E_LONG);
+        assert_refused("1234567890123456789012345678901\u0301", NAME_E_LONG);
+        assert_refused(
+                "e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301",
+                NAME_E_LONG); /* 33 bytes, 22 in NFC */
 }
 
 static void a_name_that_normalisation_makes_too_long_is_refused(void **state) {
