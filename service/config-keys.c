@@ -2,7 +2,7 @@
 /*
  * The table of keys and one parser per kind of value. Defaults are texts in the table and go
  * through the same parsers as the file, so that what the documentation shows as a default is one.
- * A new key is a row here, a field in Config and a line in etc/chatroom.ini.
+ * A new key is a row here, a field in Config and a line in etc/chatroom/chatroom.ini.
  */
 #include "service/config-keys.h"
 

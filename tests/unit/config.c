@@ -76,7 +76,8 @@ static void the_default_limits_are_those_of_the_documentation(void **state) {
         assert_memory_equal(&c->limits, &expected, sizeof(expected));
 }
 
-/* Writes etc/chatroom.ini without the # of its commented keys; returns how many there were. */
+/* Writes etc/chatroom/chatroom.ini without the # of its commented keys; returns how many there
+ * were. */
 static unsigned uncomment(Files *f, const char *name) {
         _cleanup_(fclosep) FILE *in = NULL;
         _cleanup_(freep) char *line = NULL, *text = calloc(1, 65536), *path = NULL;
@@ -84,7 +85,7 @@ static unsigned uncomment(Files *f, const char *name) {
         unsigned n = 0;
 
         assert_non_null(text);
-        assert_true(asprintf(&path, "%s/etc/chatroom.ini", getenv("CHATROOM_SOURCE")) > 0);
+        assert_true(asprintf(&path, "%s/etc/chatroom/chatroom.ini", getenv("CHATROOM_SOURCE")) > 0);
         in = fopen(path, "r");
         assert_non_null(in);
         while (getline(&line, &size, in) > 0) {
@@ -102,7 +103,7 @@ static void the_installed_file_is_all_defaults(void **state) {
         _cleanup_(config_freep) Config *defaults = load_config(NULL), *installed = NULL;
         _cleanup_(freep) char *path = NULL;
 
-        assert_true(asprintf(&path, "%s/etc/chatroom.ini", getenv("CHATROOM_SOURCE")) > 0);
+        assert_true(asprintf(&path, "%s/etc/chatroom/chatroom.ini", getenv("CHATROOM_SOURCE")) > 0);
         installed = load_config(path);
         assert_equal(installed, defaults);
 }
