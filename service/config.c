@@ -4,7 +4,7 @@
  * into a Config of its own that is handed out only when all of it was right.
  *
  * Errors name the key and what would be right; config-file puts file and line in front. What stands
- * in [tokens] is never repeated in an error: a line that is wrong there may be all secret.
+ * on the right side in [tokens] is never repeated in an error.
  */
 #include "service/config.h"
 
@@ -98,35 +98,57 @@ static int parse_token(const ConfigLine *line, TokenHash *ret, bool *ret_plain,
         return 0;
 }
 
-static int on_token(Config *c, const ConfigLine *line, ConfigError *error) {
-        bool any_name = strcmp(line->key, "*") == 0, plain = false;
-        char hex[TOKEN_HASH_BYTES * 2 + 1];
-        TokenHash hash;
-        Name name;
-        int r;
+/* Reads the left side. A name that is too long is not shown: it may be a token, on the wrong side.
+ */
+static int parse_token_name(const char *key, Name *ret, ConfigError *error) {
+        int r = name_parse(ret, key, strlen(key));
 
-        r = any_name ? 0 : name_parse(&name, line->key, strlen(line->key));
+        if (r == NAME_E_LONG)
+                return config_error(error, "expected NAME = TOKEN: %s", name_strerror(r));
         if (r > 0)
-                return config_error(error, "expected NAME = TOKEN or * = TOKEN: %s",
-                                    name_strerror(r));
-        if (r == 0)
-                r = parse_token(line, &hash, &plain, error);
+                return config_error(error, "\"%s\": expected NAME = TOKEN or * = TOKEN: %s",
+                                    config_shown(key).text, name_strerror(r));
+        return r;
+}
+
+static int add_token(Config *c, const ConfigLine *line, const Name *name, ConfigError *error) {
+        char hex[TOKEN_HASH_BYTES * 2 + 1];
+        bool plain = false;
+        TokenHash hash;
+        int r = parse_token(line, &hash, &plain, error);
+
         if (r != 0)
                 return r;
         if (plain && line->world_readable)
                 return config_error(error, "a token in clear, and everybody can read this file: "
                                            "chmod o= the file, or write sha256:HASH");
-        r = token_table_add(c->tokens, &hash, any_name ? NULL : &name);
+        r = token_table_add(c->tokens, &hash, name);
         if (r == TOKEN_E_EXISTS) {
                 token_hash_format(&hash, hex);
                 return config_error(error,
-                                    "the token %.*s stands there twice: each token admits "
-                                    "one name",
+                                    "the token %.*s stands there twice: each token admits one name",
                                     TOKEN_ID_CHARS, hex);
         }
         if (r == 0)
                 c->n_plain_tokens += plain;
         return fold(r);
+}
+
+static int on_token(Config *c, const ConfigLine *line, ConfigError *error) {
+        bool any_name = strcmp(line->key, "*") == 0;
+        ConfigError what;
+        Name name;
+        int r;
+
+        r = any_name ? 0 : parse_token_name(line->key, &name, error);
+        if (r != 0)
+                return r;
+        r = add_token(c, line, any_name ? NULL : &name, error);
+        if (r == CONFIG_E_INVALID) {
+                what = *error;
+                (void) config_error(error, "%s: %s", line->key, what.text);
+        }
+        return r;
 }
 
 static int on_line(const ConfigLine *line, void *userdata, ConfigError *error) {
@@ -135,7 +157,11 @@ static int on_line(const ConfigLine *line, void *userdata, ConfigError *error) {
         if (!line->key)
                 return check_section(line->section, error);
         if (line->section[0] == '\0')
-                return config_error(error, "expected a [SECTION] before the first key");
+                return config_error(
+                        error,
+                        "%s stands before any [SECTION]: expected [server], [limits] or "
+                        "[tokens] first",
+                        config_shown(line->key).text);
         if (strcmp(line->section, "tokens") == 0)
                 return on_token(l->config, line, error);
         return on_key(l, line, error);

@@ -172,7 +172,8 @@ static void unknown_sections_are_refused_even_when_empty(void **state) {
                             "x.ini:1:", "unknown section [sever]: expected [server]");
         assert_text_refused(state, "[server]\n[Limits]\nmax_text = 1\n", "x.ini:2:", "[Limits]");
         assert_text_refused(state, "[ server ]\n", "x.ini:1:", "unknown section");
-        assert_text_refused(state, "workers = 1\n", "x.ini:1:", "[SECTION] before the first key");
+        assert_text_refused(state, "workers = 1\n",
+                            "x.ini:1:", "workers stands before any [SECTION]");
 }
 
 static void unknown_keys_are_refused_with_those_that_exist(void **state) {
