@@ -48,7 +48,7 @@ class Plan:
 PLANS = {
     "full": Plan((100, 1000, 5000), 5, 3, 8, ("runs", "growth", "hold", "idle", "start"),
                  growth_sizes=(10000,), growth_rounds=3),
-    "quick": Plan((1000,), 2, 1, 2, ("runs", "start"), starts=5,
+    "quick": Plan((1000,), 2, 1, 1.5, ("runs", "start"), starts=5,
                   once=("python", "mosquitto", "nats", "ngircd")),
     "smoke": Plan((20,), 1, 0.2, 0.3, ("runs", "idle", "start"), idle_receivers=20, idle_s=0.2,
                   starts=1),

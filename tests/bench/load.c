@@ -34,11 +34,13 @@ static unsigned arg_senders = 10;
 static unsigned arg_window = 16;
 static unsigned arg_opening = 128;
 static unsigned arg_join_seconds = 60;
+static unsigned arg_drain_seconds = 60;
 static const char *arg_token = "bench";
 
 static int usage(FILE *f, int status) {
         fprintf(f, "load --protocol NAME --port PORT --receivers N [--senders N] [--window N]\n"
-                   "     [--opening N] [--pid PID] [--echo] [--token TOKEN] [--join-seconds N]\n"
+                   "     [--opening N] [--pid PID] [--echo] [--token TOKEN]\n"
+                   "     [--join-seconds N] [--drain-seconds N]\n"
                    "Load on 127.0.0.1:PORT; commands on standard input: burst SECONDS,\n"
                    "steady RATE SECONDS, idle SECONDS. Protocols:");
         for (size_t i = 0; i < ELEMENTS(protocols); i++)
@@ -73,12 +75,14 @@ static int parse_argv(int argc, char **argv) {
                 {"opening", required_argument, NULL, 'o'},
                 {"token", required_argument, NULL, 't'},
                 {"join-seconds", required_argument, NULL, 'j'},
+                {"drain-seconds", required_argument, NULL, 'd'},
                 {"echo", no_argument, NULL, 'e'},
                 {0},
         };
         unsigned *const numbers[] = {
-                ['P'] = &arg_port,   ['r'] = &arg_receivers, ['s'] = &arg_senders,
-                ['w'] = &arg_window, ['o'] = &arg_opening,   ['j'] = &arg_join_seconds};
+                ['P'] = &arg_port,         ['r'] = &arg_receivers, ['s'] = &arg_senders,
+                ['w'] = &arg_window,       ['o'] = &arg_opening,   ['j'] = &arg_join_seconds,
+                ['d'] = &arg_drain_seconds};
 
         for (int c; (c = getopt_long(argc, argv, "", options, NULL)) >= 0;) {
                 if (c == '?')
@@ -95,15 +99,14 @@ static int parse_argv(int argc, char **argv) {
                         *numbers[c] = parse_unsigned(optarg);
         }
         /* One sender alone would never hear whether he is in the room himself. */
-        if (!arg_protocol || arg_port == 0 || arg_port > UINT16_MAX || arg_receivers == 0 ||
-            arg_senders < 2 || arg_window == 0 || arg_window > FLIGHTS || arg_opening == 0 ||
-            optind < argc)
+        if (arg_port == 0 || arg_port > UINT16_MAX || arg_receivers == 0 || arg_senders < 2 ||
+            arg_window == 0 || arg_window > FLIGHTS || arg_opening == 0 || optind < argc)
                 return -EINVAL;
         return 0;
 }
 
 static int join(Load *l) {
-        uint64_t base_kib, joined_kib, start = meter_now_nsec();
+        uint64_t base_kib = 0, joined_kib = 0, start = meter_now_nsec();
         uint64_t deadline = start + (uint64_t) arg_join_seconds * 1000000000U;
 
         int r = meter_rss_kib(&base_kib, l->pid);
@@ -162,7 +165,7 @@ static int serve(Load *l) {
 }
 
 int main(int argc, char **argv) {
-        if (parse_argv(argc, argv) < 0)
+        if (parse_argv(argc, argv) < 0 || !arg_protocol)
                 return usage(stderr, 2);
 
         Load load = {
@@ -174,6 +177,7 @@ int main(int argc, char **argv) {
                 .n_senders = arg_senders,
                 .window = arg_window,
                 .opening = arg_opening,
+                .drain_seconds = arg_drain_seconds,
                 .epoll_fd = -1,
         };
         int r = load_open(&load, arg_receivers);

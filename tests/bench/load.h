@@ -84,8 +84,9 @@ struct Load {
         pid_t pid; /* the server's, 0: do not measure it */
         const char *token;
         unsigned n_senders;
-        unsigned window;  /* messages under way at a time in a burst */
-        unsigned opening; /* connections being opened at a time */
+        unsigned window;        /* messages under way at a time in a burst */
+        unsigned opening;       /* connections being opened at a time */
+        unsigned drain_seconds; /* how long the last deliveries may take */
 
         int epoll_fd;
         Connection *connections;

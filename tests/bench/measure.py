@@ -12,6 +12,7 @@ from servers import TOKEN, Running, Skipped, seconds_to_ready
 SENDERS = 10
 WINDOW = 16
 JOIN_SECONDS = 600
+DRAIN_SECONDS = 120
 
 
 class Fault(Exception):
@@ -26,9 +27,11 @@ class Load:
                 "--port", str(running.port), "--pid", str(running.process.pid),
                 "--receivers", str(receivers), "--senders", str(SENDERS),
                 "--window", str(WINDOW), "--opening", str(server.opening),
-                "--token", TOKEN, "--join-seconds", str(JOIN_SECONDS)]
+                "--token", TOKEN, "--join-seconds", str(JOIN_SECONDS),
+                "--drain-seconds", str(DRAIN_SECONDS)]
         if server.echoes:
             argv.append("--echo")
+        self.complained = False
         self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         stderr=self.errors, text=True, bufsize=1)
@@ -40,6 +43,7 @@ class Load:
                 raise Fault(f"no answer within {timeout} s")
         line = self.process.stdout.readline()
         if not line:
+            self.complained = True
             self.process.wait(30)
             self.errors.seek(0)
             raise Fault(" / ".join(self.errors.read().split("\n")[-4:]).strip())
@@ -47,7 +51,7 @@ class Load:
 
     def ask(self, command, seconds):
         self.process.stdin.write(command + "\n")
-        found = self.answer(seconds + 180)
+        found = self.answer(seconds + DRAIN_SECONDS + 30)
         for what, right in (("delivered", found["expected"]), ("unexpected", 0),
                             ("wrong_connections", 0)):
             if found[what] != right:
@@ -63,12 +67,15 @@ class Load:
             self.process.wait()
         self.process.stdout.close()
         self.errors.close()
+        return self.process.returncode
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.end()
+    def __exit__(self, failed, *_):
+        status = self.end()
+        if status != 0 and not failed and not self.complained:
+            raise Fault(f"the load generator ended with {status}")
 
 
 def figures(server, receivers, joined, burst, steady):

@@ -138,7 +138,7 @@ int grpc_hello(Connection *c) {
         /* No pushes; the largest window for streams. */
         uint8_t settings[] = {0, 2, 0, 0, 0, 0, 0, SETTINGS_INITIAL_WINDOW, 0x7f, 0xff, 0xff, 0xff};
         const GrpcMethod *method = c->load->protocol->detail;
-        uint8_t message[GRPC_MESSAGE_MAX];
+        uint8_t message[GRPC_MESSAGE_MAX] = {0};
 
         Call *call = calloc(1, sizeof(*call));
         if (!call)
@@ -158,7 +158,7 @@ int grpc_hello(Connection *c) {
 
 int grpc_say(Connection *c, const char text[static TEXT_SIZE]) {
         const GrpcMethod *method = c->load->protocol->detail;
-        uint8_t message[GRPC_MESSAGE_MAX];
+        uint8_t message[GRPC_MESSAGE_MAX] = {0};
 
         return call_write_message(c, message, method->encode_text(c, text, message));
 }

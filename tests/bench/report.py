@@ -37,6 +37,8 @@ RATIOS = [
     ("deliveries/s ÷ mosquitto", "rate", "mosquitto", (1000, 5000), AHEAD),
     ("deliveries/s ÷ nats-server", "rate", "nats", (1000, 5000), AHEAD),
     ("deliveries/s ÷ ngircd", "rate", "ngircd", (1000, 5000), None),
+    ("CPU per delivery ÷ raw epoll, one send", "cost_us", "one-send", (1000, 5000), None),
+    ("CPU per delivery ÷ raw epoll, coalescing", "cost_us", "coalesce", (1000, 5000), None),
     ("p50 at 20,000/s ÷ raw epoll, one send", "p50_ms", "one-send", (1000,), at_most(1.25)),
     ("p99 at 20,000/s ÷ raw epoll, one send", "p99_ms", "one-send", (1000,), at_most(1.25)),
 ]
@@ -213,6 +215,7 @@ def plot(runs, names, output):
         left=sizes[0] * 0.8, right=sizes[-1] * 1.25)
     try:
         subprocess.run(["gnuplot"], input=script, text=True, check=True, timeout=60)
-    except FileNotFoundError:
+    except (FileNotFoundError, subprocess.CalledProcessError) as why:
+        print(f"No plot: {why}")
         return False
     return True

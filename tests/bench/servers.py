@@ -80,17 +80,20 @@ class Skipped(Exception):
 
 
 def program(name, package):
-    """The path of an installed program; those of brokers are in /usr/sbin."""
-    path = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+    """The path of an installed program. Debian's brokers are in /usr/sbin."""
+    path = shutil.which(name, path="/usr/sbin:/usr/bin")
     if not path:
         raise Skipped(f"{name} is not installed (Debian package {package})")
     return path
 
 
-def first_line(argv):
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, timeout=DEADLINE)
-    return done.stdout.strip().splitlines()[0] if done.stdout.strip() else "?"
+def printed(*argv):
+    """A function that returns the first line of what argv prints."""
+    def version():
+        done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False, timeout=DEADLINE)
+        return (done.stdout.strip().splitlines() or ["?"])[0]
+    return version
 
 
 def built(build, path):
@@ -152,14 +155,14 @@ SERVERS = [
     Server("one-send", "raw epoll, a send() for each recipient", "raw", yardstick("one-send")),
     Server("coalesce", "raw epoll, a writev() for each backlog", "raw", yardstick("coalesce")),
     Server("python", "the seed's design in Python", "seed", seed, echoes=True, largest=1000,
-           rate=2000, version=lambda: first_line(
-               [sys.executable, "-c", "import grpc; print('grpcio', grpc.__version__)"])),
+           rate=2000, version=printed(
+               sys.executable, "-c", "import grpc; print('grpcio', grpc.__version__)")),
     Server("mosquitto", "MQTT, QoS 0", "mqtt", mosquitto, reports_port=False, largest=5000,
-           version=lambda: first_line([program("mosquitto", "mosquitto"), "-h"])),
+           version=printed("/usr/sbin/mosquitto", "-h")),
     Server("nats", "nats-server", "nats", nats, reports_port=False, largest=5000,
-           version=lambda: first_line([program("nats-server", "nats-server"), "--version"])),
+           version=printed("/usr/sbin/nats-server", "--version")),
     Server("ngircd", "IRC, penalties off", "irc", ngircd, reports_port=False, largest=5000,
-           opening=8, refill=5000, version=lambda: first_line([program("ngircd", "ngircd"), "--version"])),
+           opening=8, refill=5000, version=printed("/usr/sbin/ngircd", "--version")),
 ]
 BY_NAME = {server.name: server for server in SERVERS}
 

@@ -24,7 +24,6 @@
 #define SECOND 1000000000U
 #define BURST_WARM_NSEC (SECOND / 2)
 #define STEADY_WARM_NSEC SECOND
-#define DRAIN_NSEC (120ULL * SECOND)
 #define PROBE_NSEC SECOND
 #define NUMBER_DIGITS 8
 
@@ -178,6 +177,10 @@ static int traffic_turn_until(Load *l, uint64_t until_nsec) {
         return r;
 }
 
+static uint64_t drain_deadline(const Load *l) {
+        return meter_now_nsec() + (uint64_t) l->drain_seconds * SECOND;
+}
+
 static int traffic_drain(Load *l, uint64_t deadline_nsec) {
         int r = 0;
 
@@ -252,7 +255,7 @@ int traffic_burst(Load *l, double seconds) {
         if (r == 0)
                 r = traffic_read(l, &to);
         if (r == 0)
-                r = traffic_drain(l, meter_now_nsec() + DRAIN_NSEC);
+                r = traffic_drain(l, drain_deadline(l));
         if (r == 0)
                 r = traffic_print(l, &from, &to);
         return r == 0 ? traffic_finish_line() : r;
@@ -303,7 +306,7 @@ int traffic_steady(Load *l, double deliveries_per_second, double seconds) {
         if (r == 0)
                 r = traffic_read(l, &to);
         if (r == 0)
-                r = traffic_drain(l, meter_now_nsec() + DRAIN_NSEC);
+                r = traffic_drain(l, drain_deadline(l));
         l->time_from_nsec = 0;
         if (r == 0)
                 r = traffic_print(l, &from, &to);

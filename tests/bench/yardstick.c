@@ -11,6 +11,7 @@
  * cut. Prints "Listening on 127.0.0.1:PORT" to standard error; SIGTERM ends it.
  */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -60,6 +61,7 @@ typedef struct Server {
 } Server;
 
 static void client_end(Server *s, Client *c) {
+        assert(s->clients && s->n_clients > 0);
         Client *last = s->clients[--s->n_clients];
 
         last->index = c->index;
@@ -212,18 +214,20 @@ static int server_add(Server *s, int fd) {
                 s->clients = clients;
                 s->max_clients = max;
         }
-        _cleanup_(freep) Client *c = calloc(1, sizeof(*c));
+        Client *c = calloc(1, sizeof(*c));
         if (!c)
                 return -ENOMEM;
+        *c = (Client){.fd = TAKE_FD(owned), .index = s->n_clients, .cursor = s->head};
+        s->clients[s->n_clients++] = c;
+
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
                                     .data.ptr = c};
         if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
-            epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-                return -errno;
-        c->fd = TAKE_FD(owned);
-        c->index = s->n_clients;
-        c->cursor = s->head;
-        s->clients[s->n_clients++] = TAKE_PTR(c);
+            epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+                int r = -errno;
+                client_end(s, c);
+                return r;
+        }
         return 0;
 }
 
@@ -286,5 +290,9 @@ int main(int argc, char **argv) {
         while (r == 0)
                 r = server_turn(&server);
         fprintf(stderr, "yardstick: %s\n", strerror(-r));
+        while (server.n_clients > 0)
+                client_end(&server, server.clients[0]);
+        free(server.clients);
+        free(server.log);
         return 1;
 }
