@@ -76,7 +76,7 @@ def with_deaf_daemon(heard, lines):
             f.write(DEAF_DAEMON.format(python="/usr/bin/python3", heard=heard,
                                        tests=os.path.dirname(os.path.abspath(__file__))))
         os.chmod(path, 0o755)
-        return demo(directory, {"CHATROOM_DEMO_PATIENCE": "3"}, input=lines)
+        return demo(directory, {"CHATROOM_DEMO_PATIENCE": "2"}, input=lines)
 
 
 def said(output):
@@ -141,7 +141,8 @@ def test_a_daemon_that_does_not_start_is_noticed():
 def test_on_a_terminal_one_talks():
     master, slave = pty.openpty()
     with subprocess.Popen([os.path.join(ROOT, "tests", "demo"), BUILD], stdin=slave, stdout=slave,
-                          stderr=slave, start_new_session=True) as process:
+                          stderr=slave, start_new_session=True,
+                          env={**os.environ, "NO_COLOR": "1"}) as process:
         os.close(slave)
         output = b""
         done = threading.Timer(DEADLINE, process.kill)

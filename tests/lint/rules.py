@@ -239,7 +239,7 @@ def nothing_is_unfinished(root):
 
 
 def each_key_is_documented(root):
-    """Every key that the daemon knows stands in etc/chatroom/chatroom.ini, commented out, at its
+    """Every key that the daemon knows stands in etc/chatroom.ini, commented out, at its
     default; and no other."""
     table = "\n".join(lines(root, "service/config-keys.c"))
     keys = {(section, key): default for section, key, default in re.findall(
@@ -248,17 +248,17 @@ def each_key_is_documented(root):
                  re.findall(r'LIMIT\((\w+), "([^"]*)"', table) if key != "name"})
     documented = {}
     section = None
-    for line in lines(root, "etc/chatroom/chatroom.ini"):
+    for line in lines(root, "etc/chatroom.ini"):
         m = re.match(r"\[(\w+)\]", line)
         section = m[1] if m else section
         m = re.match(r"#?(\w+) = (.*)$", line)
         if m and section != "tokens":
             documented[section, m[1]] = m[2]
-    found = [f"etc/chatroom/chatroom.ini: [{s}] {k} is not there"
+    found = [f"etc/chatroom.ini: [{s}] {k} is not there"
              for s, k in sorted(keys.keys() - documented.keys())]
-    found += [f"etc/chatroom/chatroom.ini: [{s}] {k} is no key"
+    found += [f"etc/chatroom.ini: [{s}] {k} is no key"
               for s, k in sorted(documented.keys() - keys.keys())]
-    found += [f"etc/chatroom/chatroom.ini: [{s}] {k} = {documented[s, k]}, but the default is "
+    found += [f"etc/chatroom.ini: [{s}] {k} = {documented[s, k]}, but the default is "
               f"{keys[s, k]}" for s, k in sorted(keys.keys() & documented.keys())
               if documented[s, k] != keys[s, k]]
     if not keys:

@@ -77,8 +77,8 @@ PLANTED = [
      'LIMIT(max_planted, "7", 1, 1000000, "plants"),\n'),
     (rules.each_key_is_documented, "service/config-keys.c",
      'STRING("server", "planted", "/x", control, parse_path),\n'),
-    (rules.each_key_is_documented, "etc/chatroom/chatroom.ini", "[limits]\n#no_such_key = 1\n"),
-    (rules.each_key_is_documented, "etc/chatroom/chatroom.ini", "[limits]\n#max_text = 1\n"),
+    (rules.each_key_is_documented, "etc/chatroom.ini", "[limits]\n#no_such_key = 1\n"),
+    (rules.each_key_is_documented, "etc/chatroom.ini", "[limits]\n#max_text = 1\n"),
 ]
 
 
@@ -97,4 +97,4 @@ def test_a_planted_violation_is_noticed(tree, rule, path, text):
     new = [violation for violation in rule(tree) if violation not in before]
     assert new
     stem = os.path.splitext(path)[0]
-    assert all(stem in violation or "etc/chatroom/chatroom.ini" in violation for violation in new)
+    assert all(stem in violation or "etc/chatroom.ini" in violation for violation in new)
