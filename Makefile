@@ -3,6 +3,7 @@
 # The usual names for what meson, tests/run and tests/demo do.
 
 BUILD := build
+SHELL := /bin/bash -o pipefail
 
 .DEFAULT_GOAL := build
 .PHONY: build run check check-all bench bench-quick clean
@@ -11,7 +12,7 @@ build:
 	@packaging/build-dependencies build
 	@test -e $(BUILD)/build.ninja || meson setup $(BUILD) >/dev/null || \
 		{ cat $(BUILD)/meson-logs/meson-log.txt; exit 1; }
-	@ninja -C $(BUILD) --quiet
+	@ninja -C $(BUILD) --quiet | sed '/^ninja: no work to do/d'
 
 # A room to try: a daemon on loopback with a configuration of its own, somebody in it who answers,
 # and you. Lines that come through a pipe are sent and their answers printed.

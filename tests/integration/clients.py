@@ -9,10 +9,11 @@ import collections
 import itertools
 import queue
 import threading
+import time
 
 import grpc
 
-from harness import OPEN_TOKEN, Waiter
+from harness import DEADLINE, OPEN_TOKEN, Waiter
 from wire import Message, chat_pb2_grpc, encode
 
 PATHS = ["/chat.Chat/Join", "/chat.ChatService/Join", "/ChatService/Join"]
@@ -135,7 +136,14 @@ class Room:
     def __init__(self, daemon):
         self.daemon = daemon
         self.channels = []
-        self._witness = None
+        self._witness_hears = False
+        self.witness = self.try_join("witness")
+        # Nobody sees the first one come in. So a second one talks until it hears.
+        herald = self.try_join("herald")
+        assert self.is_heard(herald), herald.details
+        herald.half_close()
+        herald.end()
+        self.channels.pop().close()
 
     def channel(self, **options):
         self.channels.append(connect(self.daemon.target, **options))
@@ -156,29 +164,25 @@ class Room:
         self.settle(session)
         return session
 
-    def settle(self, *sessions):
-        """Waits until these are in the room: somebody who is in it hears them."""
-        witness = self.witness  # in the room before anybody speaks
-        for session, text in [(session, session.sync()) for session in sessions]:
-            witness.wait_for(lambda: text in witness.syncs or session.code, text)
-            assert session.code is None, f"not in the room: {session.code} {session.details}"
+    def settle(self, session):
+        """Waits until this one is in the room: somebody who is in it hears him."""
+        assert self.is_heard(session), f"not in the room: {session.code} {session.details}"
 
-    @property
-    def witness(self):
-        if self._witness is None:
-            self._witness = self.try_join("witness")
-            # Nobody sees the first one come in. So a second one talks until the first one hears.
-            herald = self.try_join("herald")
-            text = herald.sync()
-            while text not in self._witness.syncs:
-                assert herald.code is None and self._witness.code is None, \
-                    (herald.details, self._witness.details)
-                with self._witness.changed:
-                    if not self._witness.changed.wait(0.1):
-                        text = herald.sync()
-            herald.half_close()
-            herald.end()
-        return self._witness
+    def is_heard(self, session):
+        """Whether somebody in the room hears this one, or the session ends before that."""
+        said = set()
+        end = time.monotonic() + DEADLINE
+        while not said & self.witness.syncs:
+            assert self.witness.code is None, f"the witness was cut: {self.witness.details}"
+            assert time.monotonic() < end, f"nobody hears {sorted(said)}"
+            if session.code:
+                return False
+            if len(said) == 0 or not self._witness_hears:
+                said.add(session.sync())
+            with self.witness.changed:
+                self.witness.changed.wait(0.05)
+        self._witness_hears = True
+        return True
 
     def close(self):
         for channel in self.channels:

@@ -48,6 +48,7 @@ class Stream:
         self.headers = []  # one list per header block: the last one has the status
         self.reset = None
         self.ended = False
+        self.window = 0  # that the server granted beyond its initial window, less what was sent
 
     @property
     def status(self):
@@ -74,6 +75,8 @@ class Connection:
         self.streams = {}
         self.closed = False
         self.goaway = None
+        self.window = 65535  # that the server grants to this connection
+        self._initial_window = 65535
         self._acknowledge = acknowledge
         self._next = 1
         self._buffer = b""
@@ -98,7 +101,16 @@ class Connection:
         return stream
 
     def send(self, stream, payload, compressed=False):
-        self._output += frame(DATA, 0, stream.number, grpc_message(payload, compressed))
+        self.data(stream, grpc_message(payload, compressed))
+
+    def data(self, stream, data):
+        self._output += frame(DATA, 0, stream.number, data)
+        self.window -= len(data)
+        stream.window -= len(data)
+
+    def may_send(self, stream):
+        """How many bytes flow control leaves."""
+        return max(0, min(self.window, stream.window + self._initial_window))
 
     def half_close(self, stream):
         self._output += frame(DATA, END_STREAM, stream.number)
@@ -164,8 +176,14 @@ class Connection:
         elif kind == RST_STREAM:
             self.streams[number].reset = struct.unpack(">I", payload)[0]
             self.streams[number].ended = True
-        elif kind == SETTINGS and not flags & ACK and self._acknowledge:
-            self._output += frame(SETTINGS, ACK, 0)
+        elif kind == SETTINGS and not flags & ACK:
+            settings = dict(struct.iter_unpack(">HI", payload))
+            self._initial_window = settings.get(INITIAL_WINDOW_SIZE, self._initial_window)
+            if self._acknowledge:
+                self._output += frame(SETTINGS, ACK, 0)
+        elif kind == WINDOW_UPDATE:
+            of = self.streams[number] if number else self
+            of.window += struct.unpack(">I", payload)[0]
         elif kind == PING and not flags & ACK:
             self._output += frame(PING, ACK, 0, payload)
         elif kind == GOAWAY:

@@ -90,7 +90,7 @@ def test_sessions_of_one_user_are_limited(daemons):
     devices = [room.join("alice", ALICE_TOKEN) for _ in range(3)]
     code, details = refusal(room.try_join("alice", ALICE_TOKEN))
     assert code == Code.RESOURCE_EXHAUSTED
-    assert "3" in details
+    assert "max_sessions_per_user" in details
     devices[0].half_close()
     devices[0].end()
     room.join("alice", ALICE_TOKEN)
@@ -111,7 +111,6 @@ def test_streams_of_one_connection_are_limited(daemons):
         streams.append(connection.open())
         connection.send(streams[i], encode(f"member{i}", OPEN_TOKEN))
         connection.send(streams[i], encode("", "in"))
-    room.witness
     connection.flush()
     heard = [room.witness.receive() for _ in range(10)]
     assert len(set(heard)) == 10
@@ -132,7 +131,6 @@ def test_guessing_tokens_is_limited(daemons):
 
 def test_guessing_tokens_harms_no_other_address(daemons):
     room = daemons.room(limits={"auth_failures_per_minute": 3})
-    room.witness
     for i in range(6):
         connection = Connection(room.daemon.address(), "127.0.9.1")
         stream = connection.open()

