@@ -15,7 +15,7 @@ struct Ring {
         pthread_mutex_t lock;
         RingEntry **entries; /* entry with id i stands at i % capacity */
         size_t capacity, max_bytes;
-        uint64_t first; /* id of the oldest entry kept; head + 1 when there is none */
+        _Atomic uint64_t first; /* id of the oldest entry kept; head + 1 when there is none */
         _Atomic uint64_t head;
         size_t bytes;
 };
@@ -132,6 +132,10 @@ int ring_resize(Ring *r, size_t max_entries, size_t max_bytes) {
 
 uint64_t ring_head(const Ring *r) {
         return atomic_load_explicit(&r->head, memory_order_acquire);
+}
+
+uint64_t ring_first(const Ring *r) {
+        return atomic_load_explicit(&r->first, memory_order_acquire);
 }
 
 int ring_read(Ring *r, uint64_t after, RingEntry **ret, size_t max, size_t *ret_n) {

@@ -46,6 +46,9 @@ int ring_resize(Ring *r, size_t max_entries, size_t max_bytes);
 /* The id of the newest entry; 0: none yet. Any thread. */
 uint64_t ring_head(const Ring *r);
 
+/* The id of the oldest entry kept; head + 1: none is. Any thread. */
+uint64_t ring_first(const Ring *r);
+
 /* The entries behind `after`, oldest first, at most `max`: a reference each. *ret_n 0: none yet.
  * Outcome: RING_E_BEHIND. Any thread. */
 int ring_read(Ring *r, uint64_t after, RingEntry **ret, size_t max, size_t *ret_n);

@@ -40,10 +40,6 @@ void rpc_library_init(void) {
         grpc_init();
 }
 
-void rpc_library_shutdown(void) {
-        grpc_shutdown_blocking();
-}
-
 static grpc_channel_args server_args(const RpcConfig *config, grpc_arg *args, size_t n_args) {
         const struct {
                 const char *key;

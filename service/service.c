@@ -143,13 +143,13 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si,
 
 /* ---- configuration */
 
-static int override(Config *config, const ServiceOptions *options, ConfigError *error) {
+static int override(Config *config, const Options *options, ConfigError *error) {
         int r = 0;
 
-        if (options->listen && options->listen[0])
+        if (options->n_listen > 0)
                 config->n_listen = 0;
-        for (char **l = options->listen; r == 0 && l && *l; l++)
-                r = config_add_listen(config, *l, error);
+        for (size_t i = 0; r == 0 && i < options->n_listen; i++)
+                r = config_add_listen(config, options->listen[i], error);
         return r;
 }
 
@@ -307,7 +307,7 @@ static int start_rpc(Service *s) {
 
 DEFINE_CLEANUP(Service *, service_free);
 
-int service_new(Service **ret, const ServiceOptions *options, Config *config) {
+int service_new(Service **ret, const Options *options, Config *config) {
         _cleanup_(service_freep) Service *s = calloc(1, sizeof(*s));
         ConfigError error;
         int r;
@@ -368,10 +368,7 @@ Service *service_free(Service *s) {
         for (size_t i = 0; i < s->n_workers; i++)
                 worker_free(s->workers[i]);
         free(s->workers);
-        if (s->rpc) {
-                rpc_free(s->rpc);
-                rpc_library_shutdown();
-        }
+        rpc_free(s->rpc);
         room_free(s->room);
         connections_free(s->connections);
         mailbox_free(s->mailbox);

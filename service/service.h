@@ -10,6 +10,7 @@
 #include "service/activation.h"
 #include "service/config.h"
 #include "service/connection.h"
+#include "service/options.h"
 #include "service/room.h"
 #include "service/rpc.h"
 #include "service/stream.h"
@@ -17,15 +18,8 @@
 
 #define SERVICE_GOING_DOWN "The server is going down; try again soon."
 
-typedef struct ServiceOptions {
-        const char *config_path; /* NULL: defaults */
-        char **listen;           /* overrides the configuration; NULL-terminated, or NULL */
-        const char *control;     /* overrides the configuration; or NULL */
-        const char *state_directory;
-} ServiceOptions;
-
 struct Service {
-        ServiceOptions options;
+        Options options;
         Config *config;
         TokenTable *tokens; /* those that are good now; the configuration's */
         sd_event *event;
@@ -45,7 +39,7 @@ struct Service {
 
 /* Makes everything and listens; nothing is served before service_run(). What goes wrong has been
  * logged. */
-int service_new(Service **ret, const ServiceOptions *options, Config *config);
+int service_new(Service **ret, const Options *options, Config *config);
 /* Serves until it is told to stop, then drains. */
 int service_run(Service *s);
 Service *service_free(Service *s);

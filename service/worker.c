@@ -58,8 +58,9 @@ struct Worker {
         /* the thread's */
         Reader **readers;
         size_t n_readers, capacity;
-        uint64_t head; /* what this pass goes up to */
-        bool behind;   /* an idle reader has not reached it */
+        uint64_t head;  /* what this pass goes up to */
+        uint64_t first; /* the oldest entry there was when it began */
+        bool behind;    /* an idle reader has not reached it */
         RingEntry *window[WINDOW];
         uint64_t window_after;
         size_t window_n;
@@ -134,6 +135,8 @@ static void step(Worker *w, Reader *r) {
 static void pump(Worker *w, Reader *r) {
         if (!r->busy && !r->dead && r->cursor < w->head)
                 step(w, r);
+        else if (r->busy && !r->dead && r->cursor + 1 < w->first)
+                give_up(r); /* its send hangs, and what it needs next is gone */
         finish_if_due(r);
         if (!r->busy && !r->dead && r->cursor < w->head)
                 w->behind = true;
@@ -214,6 +217,7 @@ static void *worker_thread(void *userdata) {
                 head = ring_head(w->ring);
                 if (head != w->head || w->behind) {
                         w->head = head;
+                        w->first = ring_first(w->ring);
                         pass(w);
                         if (!w->behind)
                                 window_clear(w);

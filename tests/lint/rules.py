@@ -15,7 +15,7 @@ FLOORS = {
     "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "journal",
               "mailbox", "notify", "rpc", "rpc-call", "rpc-internal", "worker"],
-    "main": ["drain", "join", "listener", "main", "service", "stream"],
+    "main": ["drain", "join", "listener", "main", "service", "stream", "options"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
