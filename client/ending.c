@@ -10,6 +10,11 @@
 #include "proto/printable.h"
 
 static int say_unreachable(char **ret, const Ending *e, const char *reason) {
+        static const char no_way[] =
+                "no way leads there. Is this machine on the host's network (tailscale status)?";
+        static const char hung_up[] =
+                "the other end hung up at once. Either it is not a chatroom, or its `allow` list "
+                "or one of its limits keeps this machine out";
         static const struct {
                 const char *needle, *text;
         } known[] = {
@@ -21,14 +26,10 @@ static int say_unreachable(char **ret, const Ending *e, const char *reason) {
                  "network that knows it (tailscale status)?"},
                 {"Timeout", NULL},
                 {"Deadline", NULL},
-                {"unreachable",
-                 "no way leads there. Is this machine on the host's network (tailscale status)?"},
-                {"Socket closed",
-                 "the other end hung up at once. Either it is not a chatroom, or its `allow` list "
-                 "or one of its limits keeps this machine out"},
-                {"reset by peer",
-                 "the other end hung up at once. Either it is not a chatroom, or its `allow` list "
-                 "or one of its limits keeps this machine out"},
+                {"unreachable", no_way},
+                {"No route", no_way},
+                {"Socket closed", hung_up},
+                {"reset by peer", hung_up},
         };
         const char *text = reason;
 

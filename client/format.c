@@ -85,7 +85,7 @@ static int escape_delete(char **ret, const char *json) {
                 return -ENOMEM;
         for (; *json; json++)
                 if (*json == 0x7f)
-                        p = stpcpy(p, "\\u007f");
+                        p = stpcpy(p, "\\u007F");
                 else
                         *p++ = *json;
         strcpy(p, "\n");

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
@@ -19,11 +20,13 @@ import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path.insert(0, HERE)
+sys.path[:0] = [HERE, os.path.dirname(HERE)]
 
+import sanitizers  # noqa: E402
 from seed_server import DEADLINE, SeedServer, field, raw  # noqa: E402
 
-CHAT = os.path.join(os.environ.get("CHATROOM_BUILD", os.path.join(ROOT, "build")), "client", "chat")
+BUILD = os.path.abspath(os.environ.get("CHATROOM_BUILD", os.path.join(ROOT, "build")))
+CHAT = [*sanitizers.prefix(BUILD), os.path.join(BUILD, "client", "chat")]
 
 LINE = re.compile(r"^\d\d:\d\d <([^>]*)> (.*)$")
 HOSTILE = b"\x1b[2J\x1b]0;owned\x07a\x00b\rc\x9b31m\xc2\x9b1m\xff\xe2\x80\xaed\x7f"
@@ -71,9 +74,13 @@ class Chat:
 
     def __init__(self, *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, environment=None,
                  **more):
+        self.directory = tempfile.TemporaryDirectory()
+        self.reports = os.path.join(self.directory.name, "sanitizer")
         self.process = subprocess.Popen(
-            [CHAT, *arguments], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
-            env={**os.environ, "TZ": "UTC", **(environment or {})}, start_new_session=True, **more)
+            [*CHAT, *arguments], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
+            env={**os.environ, **sanitizers.environment(self.reports), "TZ": "UTC",
+                 **(environment or {})},
+            start_new_session=True, **more)
         self.out = Stream(self.process.stdout.fileno()) if self.process.stdout else None
         self.err = Stream(self.process.stderr.fileno())
 
@@ -86,9 +93,12 @@ class Chat:
         self.err.wait_end()
         if self.out:
             self.out.wait_end()
-        assert "Sanitizer" not in self.err.text and "runtime error" not in self.err.text, \
-            self.err.text
+        self.check()
         return status
+
+    def check(self):
+        report = sanitizers.reports(self.reports)
+        assert not report, report
 
     def end(self):
         """Ends the input; the exit status."""
@@ -108,6 +118,7 @@ class Chat:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
+        self.directory.cleanup()
         for f in [self.process.stdin, self.process.stdout, self.process.stderr]:
             if f:
                 try:
@@ -139,6 +150,7 @@ class TerminalChat(Chat):
         self.slave = None
         self.err.wait_end()
         self.out.wait_end()
+        self.check()
         return status
 
     def close(self):
@@ -704,7 +716,10 @@ def test_hostile_bytes_do_nothing_to_a_terminal(talking, server):
 
 
 @pytest.mark.parametrize("environment, coloured", [
-    ({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"TERM": "xterm", "NO_COLOR": "1"}, False)])
+    ({"TERM": "xterm"}, True),
+    ({"TERM": "dumb"}, False),
+    ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+])
 def test_names_have_colours_on_a_terminal_that_has_them(chat, server, environment, coloured):
     c = chat(kind=TerminalChat, environment={"NO_COLOR": "", **environment})
     server.wait_joined()
