@@ -17,8 +17,9 @@
 #include "client/screen.h"
 #include "client/signals.h"
 
-/* How long the server may take to confirm that it has all that was sent. */
-#define LEAVE_TIMEOUT_MS 10000
+/* The server may well need time to take all that was sent: it has its limits. It is waited for,
+ * unless somebody says not to; a person is told what is being waited for. */
+#define LEAVE_NOTICE_MS 2000
 #define LEAVE_TIMEOUT_INTERRUPTED_MS 1000
 /* More than this waiting for the output: no more is taken from the server. */
 #define OUTPUT_MAX 65536
@@ -71,13 +72,19 @@ static void finish(Chat *c, ExitStatus status) {
         enter(c, PHASE_OVER, 0);
 }
 
+static unsigned leave_timeout(const Chat *c) {
+        if (c->signal)
+                return LEAVE_TIMEOUT_INTERRUPTED_MS;
+        return c->person ? LEAVE_NOTICE_MS : 0;
+}
+
 /* Before the connection stands there is nothing to take leave of. */
-static void leave(Chat *c, unsigned timeout_ms) {
+static void leave(Chat *c) {
         if (c->phase == PHASE_CONNECTING) {
                 finish(c, EXIT_LEFT);
         } else {
                 room_link_leave(c->link);
-                enter(c, PHASE_LEAVING, timeout_ms);
+                enter(c, PHASE_LEAVING, leave_timeout(c));
         }
 }
 
@@ -104,7 +111,7 @@ static int on_line(Chat *c, const char *bytes, size_t n) {
                 c->sending = r == 0;
                 return r == -EPIPE ? 0 : r; /* -EPIPE: has ended, the event is on its way */
         case LINE_QUIT:
-                leave(c, LEAVE_TIMEOUT_MS);
+                leave(c);
                 return 0;
         case LINE_HELP:
                 fputs(line_help, stderr);
@@ -129,7 +136,7 @@ static int pump_input(Chat *c) {
         if (c->options->linger_ms > 0)
                 enter(c, PHASE_LINGERING, c->options->linger_ms);
         else
-                leave(c, LEAVE_TIMEOUT_MS);
+                leave(c);
         return 0;
 }
 
@@ -214,7 +221,7 @@ static void on_signal(Chat *c) {
                 finish(c, EXIT_OTHER);
         } else if (number > 0) {
                 c->signal = number;
-                leave(c, LEAVE_TIMEOUT_INTERRUPTED_MS);
+                leave(c);
         }
 }
 
@@ -231,12 +238,16 @@ static void on_deadline(Chat *c) {
                 finish(c, status);
                 return;
         case PHASE_LINGERING:
-                leave(c, LEAVE_TIMEOUT_MS);
+                leave(c);
                 return;
         case PHASE_LEAVING:
-                if (!c->signal)
-                        screen_error("the server has not confirmed that it has all that was sent");
-                finish(c, EXIT_OTHER);
+                if (c->signal) {
+                        finish(c, EXIT_OTHER);
+                } else {
+                        screen_notice("waiting for the server to confirm that it has all that was "
+                                      "sent (Ctrl-C: do not wait)");
+                        enter(c, PHASE_LEAVING, 0);
+                }
                 return;
         default:
                 return;
@@ -251,7 +262,7 @@ static void on_output_failed(Chat *c, int r) {
                 finish(c, EXIT_OTHER);
         } else if (!c->signal) {
                 c->signal = SIGPIPE;
-                leave(c, LEAVE_TIMEOUT_INTERRUPTED_MS);
+                leave(c);
         }
 }
 
@@ -323,21 +334,8 @@ static void chat_done(Chat *c) {
         free(c->address);
 }
 
-static FormatStyle output_style(const Options *options) {
-        const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
-        bool terminal = isatty(STDOUT_FILENO);
-
-        return (FormatStyle){
-                .json = options->json,
-                .lines = terminal,
-                .colour =
-                        terminal && !(no_colour && *no_colour) && term && strcmp(term, "dumb") != 0,
-        };
-}
-
 static int chat_init(Chat *c, const char *token) {
         _cleanup_(freep) char *uri = NULL;
-        FormatStyle style = output_style(c->options);
         int r;
 
         r = target_uri(&c->options->target, &uri);
@@ -346,7 +344,7 @@ static int chat_init(Chat *c, const char *token) {
         r = target_address(&c->options->target, &c->address);
         if (r < 0)
                 return r;
-        r = screen_new(&c->screen, STDOUT_FILENO, &style);
+        r = screen_new(&c->screen, STDOUT_FILENO, c->options->json);
         if (r < 0)
                 return r;
         /* One for the slash that sends a slash, one for the CR of a DOS file. */

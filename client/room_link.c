@@ -92,9 +92,9 @@ static int take_end(const RoomLink *l, RpcEvent *e, RoomLinkEvent *ret) {
         *ret = (RoomLinkEvent){
                 .kind = ROOM_LINK_ENDED,
                 .status = e->status,
-                .reason = TAKE_PTR(e->text),
                 .reached = e->reached,
         };
+        ret->reason = TAKE_PTR(e->text);
         if (l->broken) {
                 free(ret->reason);
                 ret->reason = strdup("it sent something that is not a chat message");

@@ -18,13 +18,24 @@ struct Screen {
         size_t begin, end, size;
 };
 
-int screen_new(Screen **ret, int fd, const FormatStyle *style) {
+static FormatStyle style_for(int fd, bool json) {
+        const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
+        bool terminal = isatty(fd), mono = no_colour && *no_colour;
+
+        return (FormatStyle){
+                .json = json,
+                .lines = terminal,
+                .colour = terminal && !mono && term && strcmp(term, "dumb") != 0,
+        };
+}
+
+int screen_new(Screen **ret, int fd, bool json) {
         Screen *s = calloc(1, sizeof(*s));
 
         if (!s)
                 return -ENOMEM;
         s->fd = fd;
-        s->style = *style;
+        s->style = style_for(fd, json);
         *ret = s;
         return 0;
 }

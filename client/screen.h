@@ -9,7 +9,8 @@
 
 typedef struct Screen Screen;
 
-int screen_new(Screen **ret, int fd, const FormatStyle *style);
+/* Does not own fd. Whether it is a terminal decides how messages look. */
+int screen_new(Screen **ret, int fd, bool json);
 Screen *screen_free(Screen *s);
 
 /* Puts a message behind what is still to be written. */

@@ -69,6 +69,8 @@ class SeedServer:
         self.members = {}  # number: (user, queue)
         self.heard = []
         self.left = []  # users whose side of the stream has ended
+        self.confirming = threading.Event()  # not set: who leaves gets no answer yet
+        self.confirming.set()
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._server = grpc.server(
@@ -152,6 +154,7 @@ class SeedServer:
                 self._changed.notify_all()
         except grpc.RpcError:
             pass  # the stream broke
+        self.confirming.wait(DEADLINE)
         outbox.put(_End())
 
 

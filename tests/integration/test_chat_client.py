@@ -1,163 +1,24 @@
 # SPDX-License-Identifier: MIT
 """chat as people and scripts use it: the real program, on pipes and on a terminal, against a server
-that was written from the protocol's text (seed_server.py)."""
-import fcntl
+that was written from the protocol's text (seed_server.py) and, at the end, against the daemon."""
 import json
 import os
-import pty
 import re
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
-import termios
 import threading
 import time
 
 import grpc
 import pytest
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-ROOT = os.path.dirname(os.path.dirname(HERE))
-sys.path[:0] = [HERE, os.path.dirname(HERE)]
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import sanitizers  # noqa: E402
-from seed_server import DEADLINE, SeedServer, field, raw  # noqa: E402
+from chat_program import DEADLINE, LINE, Chat, Stream, TerminalChat  # noqa: E402
+from seed_server import SeedServer, field, raw  # noqa: E402
 
-BUILD = os.path.abspath(os.environ.get("CHATROOM_BUILD", os.path.join(ROOT, "build")))
-CHAT = [*sanitizers.prefix(BUILD), os.path.join(BUILD, "client", "chat")]
-
-LINE = re.compile(r"^\d\d:\d\d <([^>]*)> (.*)$")
 HOSTILE = b"\x1b[2J\x1b]0;owned\x07a\x00b\rc\x9b31m\xc2\x9b1m\xff\xe2\x80\xaed\x7f"
-
-
-class Stream:
-    """What comes out of a descriptor, as it comes."""
-
-    def __init__(self, fd):
-        self.bytes = b""
-        self.ended = False
-        self._fd = fd
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self):
-        while True:
-            try:
-                got = os.read(self._fd, 65536)
-            except OSError:  # a terminal whose other end is closed
-                got = b""
-            with self._changed:
-                self.bytes += got
-                self.ended = not got
-                self._changed.notify_all()
-            if not got:
-                return
-
-    @property
-    def text(self):
-        return self.bytes.decode(errors="backslashreplace")
-
-    def wait_for(self, text):
-        with self._changed:
-            assert self._changed.wait_for(lambda: text in self.text, DEADLINE), self.text
-
-    def wait_end(self):
-        self._thread.join(DEADLINE)
-        assert self.ended, self.text
-
-
-class Chat:
-    """The program, with pipes."""
-
-    def __init__(self, *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, environment=None,
-                 **more):
-        self.directory = tempfile.TemporaryDirectory()
-        self.reports = os.path.join(self.directory.name, "sanitizer")
-        self.process = subprocess.Popen(
-            [*CHAT, *arguments], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
-            env={**os.environ, **sanitizers.environment(self.reports), "TZ": "UTC",
-                 **(environment or {})},
-            start_new_session=True, **more)
-        self.out = Stream(self.process.stdout.fileno()) if self.process.stdout else None
-        self.err = Stream(self.process.stderr.fileno())
-
-    def type(self, data):
-        self.process.stdin.write(data.encode() if isinstance(data, str) else data)
-        self.process.stdin.flush()
-
-    def wait(self):
-        status = self.process.wait(DEADLINE)
-        self.err.wait_end()
-        if self.out:
-            self.out.wait_end()
-        self.check()
-        return status
-
-    def check(self):
-        report = sanitizers.reports(self.reports)
-        assert not report, report
-
-    def end(self):
-        """Ends the input; the exit status."""
-        self.process.stdin.close()
-        return self.wait()
-
-    @property
-    def lines(self):
-        return self.out.text.splitlines()
-
-    @property
-    def said(self):
-        """The (user, text) that were printed; a line of another form fails."""
-        return [LINE.match(line).groups() for line in self.lines]
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.directory.cleanup()
-        for f in [self.process.stdin, self.process.stdout, self.process.stderr]:
-            if f:
-                try:
-                    f.close()
-                except BrokenPipeError:
-                    pass
-
-
-class TerminalChat(Chat):
-    """The program on a terminal: input and output, and the one that it may ask on; stderr apart."""
-
-    def __init__(self, *arguments, **more):
-        self.master, self.slave = pty.openpty()
-        super().__init__(*arguments, stdin=self.slave, stdout=self.slave,
-                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **more)
-        self.out = Stream(self.master)
-
-    def type(self, data):
-        os.write(self.master, data.encode())
-
-    @property
-    def echoes(self):
-        return bool(termios.tcgetattr(self.slave)[3] & termios.ECHO)
-
-    def wait(self):
-        status = self.process.wait(DEADLINE)
-        self.echoes_after = self.echoes
-        os.close(self.slave)
-        self.slave = None
-        self.err.wait_end()
-        self.out.wait_end()
-        self.check()
-        return status
-
-    def close(self):
-        super().close()
-        for fd in [self.slave, self.master]:
-            if fd is not None:
-                os.close(fd)
 
 
 @pytest.fixture
@@ -731,6 +592,26 @@ def test_names_have_colours_on_a_terminal_that_has_them(chat, server, environmen
     assert ("\x1b" in c.out.text) == coloured
 
 
+def test_who_leaves_waits_for_the_servers_word_and_is_told(talking, server):
+    server.confirming.clear()
+    talking.type("/quit\n")
+    talking.err.wait_for("waiting for the server to confirm")
+    assert talking.process.poll() is None
+    server.say("bob", "still here?")
+    talking.out.wait_for("still here?")
+    server.confirming.set()
+    assert talking.wait() == 0
+
+
+def test_who_does_not_want_to_wait_for_it_need_not(talking, server):
+    server.confirming.clear()
+    talking.type("/quit\n")
+    talking.err.wait_for("waiting for the server to confirm")
+    talking.type("\x03")
+    assert talking.wait() == 130
+    server.confirming.set()
+
+
 def test_ctrl_c_takes_leave(talking, server):
     talking.type("\x03")
     assert talking.wait() == 130
@@ -754,3 +635,63 @@ def test_a_refusal_on_a_terminal(terminal):
     c.type("wrong\n")
     assert c.wait() == 5
     assert "not admitted" in c.err.text
+
+
+# The daemon
+
+
+@pytest.fixture
+def at(start, token):
+    """Starts chat as somebody at a daemon."""
+    return lambda daemon, name="carol", **more: start(
+        "--token-file", token, f"{name}@{daemon.target}", **more)
+
+
+def test_with_the_daemon_everything_arrives_however_fast_it_comes(daemons, at):
+    room = daemons.room(limits={"rate_burst": 5, "rate_per_second": 50})
+    witness = room.witness
+    c = at(room.daemon)
+    c.type("".join(f"line {i}\n" for i in range(50)))
+    c.process.stdin.close()
+    witness.expect(*[("carol", f"line {i}") for i in range(50)])
+    assert c.wait() == 0
+    assert c.err.bytes == b""
+
+
+def test_two_people_talk_at_the_daemon(daemons, at):
+    room = daemons.room()
+    witness = room.witness
+    a, b = at(room.daemon), at(room.daemon, "bob")
+    a.type("I am in\n")
+    witness.expect(("carol", "I am in"))
+    b.type("me too\n")
+    a.out.wait_for("<bob> me too\n")
+    a.type("goodbye\n")
+    b.out.wait_for("<carol> goodbye\n")
+    assert a.end() == 0
+    assert b.end() == 0
+
+
+def test_the_daemon_goes_down(daemons, at):
+    room = daemons.room()
+    witness = room.witness
+    c = at(room.daemon)
+    c.type("hello\n")
+    witness.expect(("carol", "hello"))
+    room.daemon.stop()
+    assert c.wait() == 4
+    assert "UNAVAILABLE" in c.err.text
+
+
+def test_the_daemon_does_not_take_the_token(daemons, at):
+    daemon = daemons.start(tokens={"alice": "another-token"})
+    c = at(daemon)
+    assert c.wait() == 5
+    assert "not admitted" in c.err.text
+
+
+def test_the_daemon_does_not_allow_the_address(daemons, at):
+    daemon = daemons.start(server={"allow": "10.0.0.0/8"})
+    c = at(daemon)
+    assert c.wait() == 3
+    assert "hung up" in c.err.text and "allow" in c.err.text
