@@ -30,6 +30,8 @@ static int say_unreachable(char **ret, const Ending *e, const char *reason) {
                 {"No route", no_way},
                 {"Socket closed", hung_up},
                 {"reset by peer", hung_up},
+                {"parsing HTTP/2", "what listens there is not a chatroom. Is this its port?"},
+                {"http1", "what listens there is not a chatroom. Is this its port?"},
         };
         const char *text = reason;
 

@@ -65,11 +65,12 @@ class Chat:
 
     def __init__(self, *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, environment=None,
                  **more):
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("GRPC_")}
         self.directory = tempfile.TemporaryDirectory()
         self.reports = os.path.join(self.directory.name, "sanitizer")
         self.process = subprocess.Popen(
             [*CHAT, *arguments], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
-            env={**os.environ, **sanitizers.environment(self.reports), "TZ": "UTC",
+            env={**inherited, **sanitizers.environment(self.reports), "TZ": "UTC",
                  **(environment or {})},
             start_new_session=True, **more)
         self.out = Stream(self.process.stdout.fileno()) if self.process.stdout else None

@@ -202,7 +202,7 @@ def test_unknown_fields_from_a_newer_server_are_ignored(chat, server):
     (b"a\xc2\x85b", "control characters"),
     (b"/unknown secret", "no command /unknown"),
     (b"/quit now", "/quit takes nothing"),
-])
+], ids=["long", "very-long", "not-utf8", "escape", "nul", "c1", "unknown", "argument"])
 def test_a_line_that_cannot_be_sent_is_told_of_and_the_others_are_sent(chat, server, wrong, why):
     c = chat()
     c.type(b"before\n" + wrong + b"\nafter\n")
@@ -399,6 +399,28 @@ def test_the_other_end_hangs_up(start, token):
     assert "hung up" in c.err.text and "allow" in c.err.text
 
 
+@pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.2p1\r\n", b"HTTP/1.1 400 No\r\n\r\n"],
+                         ids=["ssh", "http"])
+def test_something_else_answers(start, token, greeting):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        c = start("--token-file", token, f"127.0.0.1:{listener.getsockname()[1]}")
+        connection, _ = listener.accept()
+        connection.sendall(greeting)
+        assert c.wait() == 3
+        connection.close()
+    assert c.err.text.startswith("chat: cannot connect to")
+    assert c.err.text.endswith("not a chatroom. Is this its port?\n")
+
+
+def test_grpc_is_not_heard_unless_asked_for(chat, server):
+    c = chat(environment={"GRPC_TRACE": "no-such-thing"})
+    assert c.end() == 0
+    assert c.err.bytes == b""
+    c = chat(environment={"GRPC_TRACE": "no-such-thing", "GRPC_VERBOSITY": "ERROR"})
+    assert c.end() == 0
+    assert "no-such-thing" in c.err.text
+
+
 def test_a_proxy_for_the_web_is_not_used(chat, server):
     c = chat(environment={"http_proxy": f"http://127.0.0.1:{closed_port()}"})
     c.type("hello\n")
@@ -465,7 +487,8 @@ def test_a_token_file_that_others_can_read_is_refused(start, server, token, mode
 
 @pytest.mark.parametrize("content, why", [
     ("", "holds no token"), ("\n", "holds no token"), ("one\ntwo\n", "more than one line"),
-    ("a\x00b", "more than one line"), ("x" * 5000, "too long")])
+    ("a\x00b", "more than one line"), ("x" * 5000, "too long")],
+    ids=["empty", "newline", "two-lines", "nul", "long"])
 def test_a_file_that_holds_no_token(start, tmp_path, content, why):
     path = tmp_path / "token"
     path.write_text(content)
