@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Nothing that comes out of printable() may do anything to a terminal but put letters on it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "proto/printable.h"
 
 #include <string.h>
 
-#include "proto/base.h"
-#include "proto/printable.h"
+#include "tests/unit/test.h"
 
 typedef struct Case {
         const char *in, *out;

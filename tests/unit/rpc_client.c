@@ -3,19 +3,15 @@
  * The clients' side of gRPC against a real server in the same process: what arrives, in what order,
  * how calls end, and that a call may be let go of at any moment (the sanitizers see to the rest).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
+#include "proto/rpc_client.h"
 
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "proto/rpc_client.h"
 #include "tests/unit/echo_server.h"
+#include "tests/unit/test.h"
 
 #define DEADLINE_MS 30000
 
