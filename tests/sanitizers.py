@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a build was instrumented with, how to run it so that nothing escapes, what it reported."""
-import ctypes
 import glob
 import json
 import os
-
-ADDR_NO_RANDOMIZE = 0x0040000  # of personality(2)
 
 
 def of(build):
@@ -27,13 +24,10 @@ def environment(log_prefix):
     }
 
 
-def prepare(build):
-    """To be called once in a process that is going to start programs of a build."""
-    if "thread" in of(build):
-        # ThreadSanitizer's shadow memory does not fit every layout that the kernel may pick.
-        personality = ctypes.CDLL(None, use_errno=True).personality
-        if personality(personality(0xffffffff) | ADDR_NO_RANDOMIZE) < 0:
-            raise OSError(ctypes.get_errno(), "personality")
+def prefix(build):
+    """What to put before a program: ThreadSanitizer's shadow memory does not fit every layout that
+    the kernel may pick."""
+    return ["setarch", "--addr-no-randomize"] if "thread" in of(build) else []
 
 
 def reports(log_prefix):

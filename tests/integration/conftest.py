@@ -9,9 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from clients import Room  # noqa: E402
-from harness import BUILD, Daemon, configuration, sanitizers  # noqa: E402
-
-sanitizers.prepare(BUILD)
+from harness import Daemon, configuration, sanitizers  # noqa: E402
 
 
 class Daemons:

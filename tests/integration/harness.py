@@ -118,7 +118,7 @@ class Daemon(Waiter):
         self.stopped = False
         self._reports = os.path.join(self.directory, "sanitizer")
         # Should the tests be killed, their daemons go with them.
-        argv = ["setpriv", "--pdeathsig", "KILL", *launcher, executable,
+        argv = ["setpriv", "--pdeathsig", "KILL", *sanitizers.prefix(BUILD), *launcher, executable,
                 "--config", self.config_path,
                 "--control", os.path.join(self.directory, "control.sock"),
                 "--state", os.path.join(self.directory, "state"), *arguments]

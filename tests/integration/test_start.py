@@ -17,8 +17,9 @@ from wire import encode
 
 
 def run(*arguments):
-    return subprocess.run([CHATROOMD, *arguments], capture_output=True, text=True,
-                          timeout=harness.DEADLINE, check=False, stdin=subprocess.DEVNULL)
+    return subprocess.run([*harness.sanitizers.prefix(harness.BUILD), CHATROOMD, *arguments],
+                          capture_output=True, text=True, timeout=harness.DEADLINE, check=False,
+                          stdin=subprocess.DEVNULL)
 
 
 def test_version():
