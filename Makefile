@@ -3,7 +3,8 @@
 # The usual names for what meson, tests/run and tests/demo do.
 
 BUILD := build
-SHELL := /bin/bash -o pipefail
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := build
 .PHONY: build run check check-all bench bench-quick clean

@@ -25,7 +25,8 @@ def environment(log_prefix):
 
 
 def prefix(build):
-    """ThreadSanitizer's shadow memory does not fit every layout that the kernel may pick."""
+    """What to put before a program: ThreadSanitizer's shadow memory does not fit every layout that
+    the kernel may pick."""
     return ["setarch", "--addr-no-randomize"] if "thread" in of(build) else []
 
 

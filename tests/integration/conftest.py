@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import os
 import sys
+import tempfile
 
 import pytest
 
@@ -8,7 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from clients import Room  # noqa: E402
-from harness import Daemon, configuration  # noqa: E402
+from harness import Daemon, configuration, sanitizers  # noqa: E402
 
 
 class Daemons:
@@ -39,6 +40,18 @@ class Daemons:
             except AssertionError as e:
                 problems.append(str(e))
         assert not problems, "\n".join(problems)
+
+
+@pytest.fixture(autouse=True)
+def no_reports(monkeypatch):
+    """From whatever program of ours a test runs. (A Daemon looks after its own.)"""
+    with tempfile.TemporaryDirectory(prefix="chatroom-reports-") as directory:
+        prefix = os.path.join(directory, "sanitizer")
+        for name, value in sanitizers.environment(prefix).items():
+            monkeypatch.setenv(name, value)
+        yield
+        report = sanitizers.reports(prefix)
+    assert not report, report
 
 
 @pytest.fixture

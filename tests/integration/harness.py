@@ -181,12 +181,15 @@ class Daemon(Waiter):
         if not self.notify.seen("READY", "1"):
             raise AssertionError(f"The daemon does not get ready:\n{self.log_text()}")
 
-    def ports(self):
-        return [int(m[1]) for m in self.log_matches(r"Listening on \S+:(\d+)$")]
+    def ports(self, n=1):
+        """Of the first n sockets that it listens on."""
+        line = r"Listening on \S+:(\d+)$"
+        self.wait_for(lambda: len(self.log_matches(line)) >= n, f"{n} sockets that it listens on")
+        return [int(m[1]) for m in self.log_matches(line)]
 
     @property
     def port(self):
-        return int(self.wait_log(r"Listening on \S+:(\d+)$")[1])
+        return self.ports()[0]
 
     def address(self, host="127.0.0.1"):
         return (host, self.port)

@@ -9,7 +9,9 @@ import threading
 
 import pytest
 
-from harness import BUILD, DEADLINE, ROOT
+from harness import BUILD, DEADLINE, ROOT, sanitizers
+
+DEMO = [*sanitizers.prefix(BUILD), os.path.join(ROOT, "tests", "demo")]
 
 # In chatroomd's place: takes joins and messages, passes on those of HEARD alone.
 DEAF_DAEMON = '''#!{python}
@@ -62,8 +64,8 @@ asyncio.run(main())
 
 
 def demo(build=BUILD, environment=None, **arguments):
-    return subprocess.run([os.path.join(ROOT, "tests", "demo"), build], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=3 * DEADLINE, check=False,
+    return subprocess.run([*DEMO, build], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=3 * DEADLINE, check=False,
                           env={**os.environ, **(environment or {})}, **arguments)
 
 
@@ -140,8 +142,8 @@ def test_a_daemon_that_does_not_start_is_noticed():
 
 def test_on_a_terminal_one_talks():
     master, slave = pty.openpty()
-    with subprocess.Popen([os.path.join(ROOT, "tests", "demo"), BUILD], stdin=slave, stdout=slave,
-                          stderr=slave, start_new_session=True,
+    with subprocess.Popen([*DEMO, BUILD], stdin=slave, stdout=slave, stderr=slave,
+                          start_new_session=True,
                           env={**os.environ, "NO_COLOR": "1"}) as process:
         os.close(slave)
         output = b""

@@ -64,3 +64,12 @@ def test_many_reloads_in_a_row(daemons):
         room.daemon.reload()
         anna.say(str(i))
         bert.expect(("anna", str(i)))
+
+
+def test_a_reload_ends_sessions_whose_token_is_gone(daemons):
+    room = daemons.room()
+    anna, bert = room.join("anna", "token2"), room.join("bert", OPEN_TOKEN)
+    room.daemon.reload(configuration(tokens=[("*", OPEN_TOKEN)]))
+    assert refusal(anna)[0] == Code.UNAUTHENTICATED
+    bert.say("still here")
+    room.settle(bert)
