@@ -14,23 +14,29 @@
 static const char *take_user(AdminRequest *r, const ProtobufCBinaryData *bytes) {
         int outcome = name_parse(&r->user, (const char *) bytes->data, bytes->len);
 
-        r->target = ADMIN_USER;
         if (outcome < 0)
                 return "The server is out of memory.";
-        return outcome > 0 ? name_strerror(outcome) : NULL;
+        if (outcome > 0)
+                return name_strerror(outcome);
+        r->target = ADMIN_USER;
+        return NULL;
 }
 
 /* Text of one line. */
 static const char *take_line(char *ret, size_t max, const ProtobufCBinaryData *bytes) {
-        int outcome = text_check((const char *) bytes->data, bytes->len, max);
-
-        if (outcome == 0 && bytes->len > 0 &&
-            (memchr(bytes->data, '\n', bytes->len) || memchr(bytes->data, '\t', bytes->len)))
-                return "The text contains a newline or a tab.";
-        if (outcome != 0)
-                return text_strerror(outcome);
-        if (bytes->len > 0)
-                memcpy(ret, bytes->data, bytes->len);
+        if (bytes->len == 0)
+                return NULL;
+        switch (text_check((const char *) bytes->data, bytes->len, max)) {
+        case 0:
+                break;
+        case TEXT_E_LONG:
+                return "The reason or label is too long.";
+        default:
+                return "The reason or label contains a control character or is not UTF-8.";
+        }
+        if (memchr(bytes->data, '\n', bytes->len) || memchr(bytes->data, '\t', bytes->len))
+                return "The reason or label is more than one line.";
+        memcpy(ret, bytes->data, bytes->len);
         ret[bytes->len] = '\0';
         return NULL;
 }

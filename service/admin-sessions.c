@@ -5,7 +5,6 @@
 #include "proto/base.h"
 #include "service/admin.h"
 #include "service/service.h"
-#include "wire-admin.pb-c.h"
 
 /* One answer's worth of rows, filled in as the room is walked. */
 typedef struct Listing {
@@ -126,6 +125,7 @@ void admin_kick(AdminCall *a) {
                                                      : "There is no such session.");
                 return;
         }
-        snprintf(a->summary, sizeof(a->summary), "%u sessions ended", response.sessions);
+        snprintf(a->summary, sizeof(a->summary), "%u session%s ended", response.sessions,
+                 response.sessions == 1 ? "" : "s");
         admin_reply(a, &response.base);
 }

@@ -5,7 +5,6 @@
 #include "proto/base.h"
 #include "service/admin.h"
 #include "service/service.h"
-#include "wire-admin.pb-c.h"
 
 void admin_reload(AdminCall *a) {
         Admin__ReloadResponse response = ADMIN__RELOAD_RESPONSE__INIT;

@@ -6,13 +6,13 @@
  */
 #pragma once
 
-#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "service/admin-request.h"
 #include "service/connection.h"
 #include "service/rpc.h"
+#include "wire-admin.pb-c.h"
 
 typedef struct Service Service;
 typedef struct AdminCall AdminCall;
