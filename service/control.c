@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 
 #include "proto/base.h"
+#include "service/admin.h"
 #include "service/drain.h"
 #include "service/journal.h"
 #include "service/service.h"

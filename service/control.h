@@ -8,11 +8,9 @@
 
 #include <stdbool.h>
 
-#include "service/admin.h"
-#include "service/connection.h"
-#include "service/rpc.h"
-
+typedef struct AdminCall AdminCall;
 typedef struct Control Control;
+typedef struct Service Service;
 
 /* Takes the socket that was passed, or binds one. *ret NULL: there is none, and that has been
  * logged. What goes wrong has been logged. */
