@@ -105,7 +105,7 @@ static int clear_path(const struct sockaddr_un *sun) {
         return unlink(sun->sun_path) < 0 ? -errno : 0;
 }
 
-int activation_bind_control(Activation *a, const char *path) {
+int activation_bind_control(Activation *a, const char *path, const gid_t *group) {
         struct sockaddr_un sun = {.sun_family = AF_UNIX};
         _cleanup_(closep) int fd = -1;
         mode_t old;
@@ -125,8 +125,13 @@ int activation_bind_control(Activation *a, const char *path) {
         umask(old);
         if (r < 0)
                 return r;
+        if (group) /* whoever is not in the group cannot give to it, and then it stays ours alone */
+                (void) lchown(path, (uid_t) -1, *group);
         if (listen(fd, BACKLOG) < 0)
                 return -errno;
+        a->control_path = strdup(path);
+        if (!a->control_path)
+                return -ENOMEM;
         a->control = TAKE_FD(fd);
         return 0;
 }
@@ -144,5 +149,8 @@ void activation_close(Activation *a) {
         for (size_t i = 0; i < a->n_chat; i++)
                 close_fd(a->chat[i]);
         a->n_chat = 0;
+        if (a->control_path) /* first: as long as we listen it cannot be somebody else's */
+                (void) unlink(a->control_path);
+        free(TAKE_PTR(a->control_path));
         a->control = close_fd(a->control);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A row per descriptor, and a row per address for what connections of one address share. An
- * address's row outlives its connections until its failed logins are forgotten.
+ * A row per descriptor, and a row per address or user for what its connections share. That row
+ * outlives its connections until its failed logins are forgotten.
  */
 #include "service/connection.h"
 
@@ -20,7 +20,7 @@
 #define LOG_PER_SECOND 1
 #define MINUTE_USEC (60 * USEC_PER_SEC)
 
-struct AddressGroup {
+struct PeerGroup {
         uint8_t key[16];
         unsigned connections, unjoined;
         Bucket failures, logging;
@@ -32,7 +32,7 @@ struct Connections {
         Connection *rows;
         size_t n_rows, n_used;
         size_t end; /* no row from here on was ever used */
-        AddressGroup *groups;
+        PeerGroup *groups;
         uint64_t swept_usec;
 };
 
@@ -49,13 +49,13 @@ int connections_new(Connections **ret, size_t max_fd) {
         return 0;
 }
 
-static void group_free(Connections *cs, AddressGroup *g) {
+static void group_free(Connections *cs, PeerGroup *g) {
         HASH_DEL(cs->groups, g);
         free(g);
 }
 
 Connections *connections_free(Connections *cs) {
-        AddressGroup *g, *next;
+        PeerGroup *g, *next;
 
         if (!cs)
                 return NULL;
@@ -67,11 +67,11 @@ Connections *connections_free(Connections *cs) {
         return NULL;
 }
 
-static AddressGroup *group_get(Connections *cs, const Address *peer) {
+static PeerGroup *group_get(Connections *cs, const Peer *peer) {
         uint8_t key[16];
-        AddressGroup *g;
+        PeerGroup *g;
 
-        address_group(peer, key);
+        peer_group(peer, key);
         HASH_FIND(hh, cs->groups, key, sizeof(key), g);
         if (g)
                 return g;
@@ -97,7 +97,7 @@ static void forget(Connections *cs, Connection *c) {
 }
 
 void connections_sweep(Connections *cs, uint64_t now_usec) {
-        AddressGroup *g, *next;
+        PeerGroup *g, *next;
 
         cs->swept_usec = now_usec;
         for (size_t fd = 0; fd < cs->end; fd++) {
@@ -116,15 +116,15 @@ void connections_sweep(Connections *cs, uint64_t now_usec) {
         }
 }
 
-static bool is_full(Connections *cs, const AddressGroup *g, const Limits *limits) {
+static bool is_full(Connections *cs, const PeerGroup *g, const Limits *limits) {
         return cs->n_used >= limits->max_connections ||
                g->connections >= limits->max_connections_per_address;
 }
 
-int connections_add(Connections *cs, int fd, const Address *peer, const Limits *limits,
+int connections_add(Connections *cs, int fd, const Peer *peer, const Limits *limits,
                     uint64_t now_usec) {
         Connection *c;
-        AddressGroup *g;
+        PeerGroup *g;
 
         if ((size_t) fd >= cs->n_rows)
                 return CONNECTION_E_FULL;
@@ -140,7 +140,7 @@ int connections_add(Connections *cs, int fd, const Address *peer, const Limits *
                 g->connections--;
         }
         if (is_full(cs, g, limits))
-                return g->connections >= limits->max_connections_per_address ? CONNECTION_E_ADDRESS
+                return g->connections >= limits->max_connections_per_address ? CONNECTION_E_PEER
                                                                              : CONNECTION_E_FULL;
         *c = (Connection){.used = true,
                           .fd = fd,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The connections that were accepted and handed to gRPC, by descriptor: who is at the other end,
- * how many streams it has open, and what its address has done lately. The loop's.
+ * how many streams it has open, and what its address, or its user, has done lately. The loop's.
  *
  * gRPC owns the descriptor and never says when it closes it. While a stream of the connection is
  * open the descriptor cannot be reused; between streams SO_COOKIE tells whether the number still
@@ -14,18 +14,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "service/address.h"
 #include "service/limits.h"
+#include "service/peer.h"
 
 typedef struct Connections Connections;
-typedef struct AddressGroup AddressGroup;
+typedef struct PeerGroup PeerGroup;
 
 typedef struct Connection {
         bool used;
         int fd;
         uint64_t cookie;
-        Address peer;
-        AddressGroup *group; /* its address, with what it shares limits with */
+        Peer peer;
+        PeerGroup *group;    /* whom it shares limits with */
         unsigned streams;    /* open now */
         Bucket opening;      /* the rate at which it opens streams */
         uint64_t close_usec; /* without a stream by then, it is closed; 0: never */
@@ -33,9 +33,9 @@ typedef struct Connection {
 
 enum {
         CONNECTION_E_FULL = 1, /* max_connections */
-        CONNECTION_E_ADDRESS,  /* max_connections_per_address */
+        CONNECTION_E_PEER,     /* max_connections_per_address */
         CONNECTION_E_STREAMS,  /* max_streams_per_connection */
-        CONNECTION_E_UNJOINED, /* streams of its address that have not joined */
+        CONNECTION_E_UNJOINED, /* streams of its group that have not joined */
         CONNECTION_E_FLOOD,    /* opens streams too fast */
 };
 
@@ -43,8 +43,8 @@ enum {
 int connections_new(Connections **ret, size_t max_fd);
 Connections *connections_free(Connections *cs);
 
-/* A socket that was just accepted. Outcomes: CONNECTION_E_FULL, CONNECTION_E_ADDRESS. */
-int connections_add(Connections *cs, int fd, const Address *peer, const Limits *limits,
+/* A socket that was just accepted. Outcomes: CONNECTION_E_FULL, CONNECTION_E_PEER. */
+int connections_add(Connections *cs, int fd, const Peer *peer, const Limits *limits,
                     uint64_t now_usec);
 /* NULL: not one of ours. */
 Connection *connections_get(Connections *cs, int fd);
@@ -59,11 +59,11 @@ int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_use
 void connection_joined(Connection *c);
 void connection_close_stream(Connection *c, bool joined);
 
-/* Failed logins of the connection's address. Microseconds until it may try again; 0: it may. */
+/* Failed logins of the connection's group. Microseconds until it may try again; 0: it may. */
 uint64_t connection_may_login(const Connection *c, const Limits *limits, uint64_t now_usec);
 void connection_login_failed(Connection *c, const Limits *limits, uint64_t now_usec);
 
-/* Whether one more refusal of this address should be logged: so many at once, then one a second. */
+/* Whether one more refusal of its group should be logged: so many at once, then one a second. */
 bool connection_may_log(Connection *c, uint64_t now_usec);
 
 /* Ends it at the next sweep that finds it without a stream. */

@@ -26,6 +26,7 @@ static int on_flush_timeout(sd_event_source *source, uint64_t usec, void *userda
         log_warning("Cutting off those who did not take what was theirs");
         rpc_cancel_all(s->rpc);
         connections_shutdown_all(s->connections);
+        control_cut(s->control);
         s->drain_timer = sd_event_source_disable_unref(s->drain_timer);
         if (sd_event_add_time_relative(s->event, &s->drain_timer, CLOCK_MONOTONIC, CUT_USEC, 0,
                                        on_stuck, s) < 0)
@@ -38,6 +39,7 @@ static int on_linger_over(sd_event_source *source, uint64_t usec, void *userdata
         Service *s = userdata;
 
         connections_shutdown_all(s->connections);
+        control_linger_over(s->control);
         return 0;
 }
 
@@ -55,6 +57,7 @@ void drain_start(Service *s) {
                 stream_end(stream, RPC_UNAVAILABLE, SERVICE_GOING_DOWN, true);
         }
         rpc_drain(s->rpc);
+        control_drain(s->control);
         if (sd_event_add_time_relative(s->event, &s->drain_timer, CLOCK_MONOTONIC, FLUSH_USEC, 0,
                                        on_flush_timeout, s) < 0)
                 _exit(EXIT_FAILURE);
@@ -62,9 +65,9 @@ void drain_start(Service *s) {
 }
 
 void drain_advance(Service *s) {
-        if (!s->draining || s->streams)
+        if (!s->draining || s->streams || !control_idle(s->control))
                 return;
-        if (rpc_drained(s->rpc))
+        if (rpc_drained(s->rpc) && control_drained(s->control))
                 (void) sd_event_exit(s->event, 0);
         else if (!s->linger)
                 (void) sd_event_add_time_relative(s->event, &s->linger, CLOCK_MONOTONIC,

@@ -77,6 +77,12 @@ static bool wanted(int priority) {
         return level && strcmp(level, "debug") == 0;
 }
 
+static void add_actor(Fields *f, const JournalActor *actor) {
+        fields_add(f, "CHATROOM_UID=%u", actor->uid);
+        fields_add(f, "CHATROOM_PID=%d", actor->pid);
+        fields_add_string(f, "CHATROOM_SUDO_USER", actor->claimed);
+}
+
 static void send_fields(int priority, const JournalEvent *e, const char *text) {
         _cleanup_(fields_done) Fields f = {0};
 
@@ -90,6 +96,8 @@ static void send_fields(int priority, const JournalEvent *e, const char *text) {
                 fields_add_string(&f, "CHATROOM_VERB", e->verb);
                 fields_add_string(&f, "CHATROOM_REASON", e->reason);
                 fields_add_string(&f, "CHATROOM_TOKEN", e->token_id);
+                if (e->actor)
+                        add_actor(&f, e->actor);
                 if (e->session)
                         fields_add(&f, "CHATROOM_SESSION=@%llu", (unsigned long long) e->session);
         }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <sys/types.h>
 #include <syslog.h>
 
 #include "proto/base.h"
@@ -26,6 +27,13 @@ typedef enum JournalKind {
         JOURNAL_KINDS,
 } JournalKind;
 
+/* Who gave an order, by the kernel's word. */
+typedef struct JournalActor {
+        uid_t uid;           /* CHATROOM_UID */
+        pid_t pid;           /* CHATROOM_PID */
+        const char *claimed; /* CHATROOM_SUDO_USER: who it says it is; or NULL */
+} JournalActor;
+
 typedef struct JournalEvent {
         JournalKind kind;
         const char *user;     /* CHATROOM_USER */
@@ -34,6 +42,7 @@ typedef struct JournalEvent {
         const char *verb;     /* CHATROOM_VERB */
         const char *reason;   /* CHATROOM_REASON */
         const char *token_id; /* CHATROOM_TOKEN */
+        const JournalActor *actor;
 } JournalEvent;
 
 /* Priority: LOG_*. event NULL: no fields. Any thread. */

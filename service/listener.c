@@ -23,7 +23,7 @@
 #define SEND_BUFFER_BYTES (256 * 1024)
 
 static void enable(Service *s, int state) {
-        for (size_t i = 0; i < s->sockets.n_chat; i++)
+        for (size_t i = 0; i < ELEMENTS(s->accepting); i++)
                 if (s->accepting[i])
                         (void) sd_event_source_set_enabled(s->accepting[i], state);
 }
@@ -54,21 +54,21 @@ static void set_options(int fd) {
 static void admit(Service *s, int accepted, const struct sockaddr *sa, socklen_t size) {
         _cleanup_(closep) int fd = accepted;
         char text[ADDRESS_TEXT_MAX];
-        Address peer;
+        Peer peer = {.local = false};
         int r;
 
-        if (address_from_sockaddr(&peer, sa, size) != 0)
+        if (address_from_sockaddr(&peer.address, sa, size) != 0)
                 return;
-        address_format(&peer, true, text);
-        if (!config_allows(s->config, &peer)) {
+        address_format(&peer.address, true, text);
+        if (!config_allows(s->config, &peer.address)) {
                 log_debug("Turned away %s: not in allow", text);
                 return;
         }
         r = connections_add(s->connections, fd, &peer, &s->config->limits, service_now_usec(s));
         if (r != 0) {
                 log_debug("Turned away %s: %s", text,
-                          r == CONNECTION_E_ADDRESS ? "max_connections_per_address"
-                                                    : "max_connections");
+                          r == CONNECTION_E_PEER ? "max_connections_per_address"
+                                                 : "max_connections");
                 return;
         }
         set_options(fd);
@@ -85,6 +85,10 @@ static int on_connection(sd_event_source *source, int listening, uint32_t events
                 int fd = accept4(listening, (struct sockaddr *) &ss, &size,
                                  SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+                if (fd >= 0 && listening == s->sockets.control) {
+                        control_admit(s->control, fd);
+                        continue;
+                }
                 if (fd >= 0) {
                         admit(s, fd, (struct sockaddr *) &ss, size);
                         continue;
@@ -96,6 +100,18 @@ static int on_connection(sd_event_source *source, int listening, uint32_t events
                 return 0;
         }
         return 0;
+}
+
+static int listen_for_control(Service *s) {
+        sd_event_source **source = &s->accepting[ACTIVATION_MAX];
+        int r;
+
+        if (!s->control)
+                return 0;
+        r = sd_event_add_io(s->event, source, s->sockets.control, EPOLLIN, on_connection, s);
+        if (r >= 0)
+                r = sd_event_source_set_priority(*source, SD_EVENT_PRIORITY_IMPORTANT);
+        return r < 0 ? log_errno(r, "Cannot watch the control socket") : 0;
 }
 
 int listener_start(Service *s) {
@@ -112,11 +128,11 @@ int listener_start(Service *s) {
                         address_format(&address, true, text);
                 log_info("Listening on %s", text);
         }
-        return 0;
+        return listen_for_control(s);
 }
 
 void listener_stop(Service *s) {
-        for (size_t i = 0; i < s->sockets.n_chat; i++)
+        for (size_t i = 0; i < ELEMENTS(s->accepting); i++)
                 s->accepting[i] = sd_event_source_disable_unref(s->accepting[i]);
         s->accept_again = sd_event_source_disable_unref(s->accept_again);
         activation_close(&s->sockets);

@@ -117,6 +117,18 @@ void room_leave(Room *room, Session *session) {
         }
 }
 
+int room_foreach(const Room *room, int (*fn)(const User *user, void *userdata), void *userdata) {
+        Member *m, *next;
+        int r;
+
+        HASH_ITER (hh, room->members, m, next) {
+                r = fn(&m->user, userdata);
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
 size_t room_count_users(const Room *room) {
         return HASH_COUNT(room->members);
 }

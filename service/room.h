@@ -39,6 +39,8 @@ int room_join(Room *room, Session *session, const Name *name, unsigned max_sessi
 void room_leave(Room *room, Session *session);
 
 const User *room_find(const Room *room, const Name *name);
+/* In no particular order; stops at, and returns, the first non-zero that fn returns. */
+int room_foreach(const Room *room, int (*fn)(const User *user, void *userdata), void *userdata);
 size_t room_count_users(const Room *room);
 size_t room_count_sessions(const Room *room);
 

@@ -278,6 +278,15 @@ static void on_send(RpcCall *call, bool ok) {
 
 /* ---- ending */
 
+static grpc_op status_op(RpcCall *call, RpcStatus status, const char *text) {
+        if (text)
+                call->status_text = grpc_slice_from_copied_string(text);
+        return (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
+                         .data.send_status_from_server.status = (grpc_status_code) status,
+                         .data.send_status_from_server.status_details =
+                                 text ? &call->status_text : NULL};
+}
+
 void rpc_call_finish(RpcCall *call, RpcStatus status, const char *text) {
         grpc_op ops[2];
         size_t n = 0;
@@ -286,12 +295,28 @@ void rpc_call_finish(RpcCall *call, RpcStatus status, const char *text) {
                 return;
         if (!call->accepted)
                 ops[n++] = headers_op();
-        if (text)
-                call->status_text = grpc_slice_from_copied_string(text);
-        ops[n++] = (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
-                             .data.send_status_from_server.status = (grpc_status_code) status,
-                             .data.send_status_from_server.status_details =
-                                     text ? &call->status_text : NULL};
+        ops[n++] = status_op(call, status, text);
+        start(call, ops, n, OPERATION_FINISH);
+}
+
+void rpc_call_reply(RpcCall *call, const void *bytes, size_t n_bytes) {
+        grpc_slice slice = grpc_slice_from_copied_buffer(bytes, n_bytes);
+        grpc_op ops[3];
+        size_t n = 0;
+
+        call->outgoing = grpc_raw_byte_buffer_create(&slice, 1);
+        grpc_slice_unref(slice);
+        if (!call->outgoing) {
+                rpc_call_finish(call, RPC_RESOURCE_EXHAUSTED, "The server is out of memory.");
+                return;
+        }
+        if (atomic_exchange(&call->finished, true))
+                return;
+        if (!call->accepted)
+                ops[n++] = headers_op();
+        ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE,
+                             .data.send_message.send_message = call->outgoing};
+        ops[n++] = status_op(call, RPC_OK, NULL);
         start(call, ops, n, OPERATION_FINISH);
 }
 
@@ -336,6 +361,13 @@ const char *rpc_call_path(const RpcCall *call) {
 
 const char *rpc_call_bearer(const RpcCall *call) {
         return call->bearer;
+}
+
+char *rpc_call_metadata(const RpcCall *call, const char *key) {
+        for (size_t i = 0; i < call->metadata.count; i++)
+                if (grpc_slice_str_cmp(call->metadata.metadata[i].key, key) == 0)
+                        return slice_to_string(call->metadata.metadata[i].value);
+        return NULL;
 }
 
 int rpc_call_fd(const RpcCall *call) {

@@ -33,6 +33,7 @@ typedef enum RpcStatus {
         RPC_UNIMPLEMENTED = 12,
         RPC_INTERNAL = 13,
         RPC_UNAVAILABLE = 14,
+        RPC_DATA_LOSS = 15,
         RPC_UNAUTHENTICATED = 16,
 } RpcStatus;
 
@@ -101,7 +102,9 @@ void rpc_call_taken(RpcCall *call, unsigned events);
 int rpc_call_method(const RpcCall *call);
 const char *rpc_call_path(const RpcCall *call);   /* of an unknown method */
 const char *rpc_call_bearer(const RpcCall *call); /* token of the metadata; NULL: none */
-int rpc_call_fd(const RpcCall *call);             /* the connection's, while the call lives */
+/* One value of the metadata, for the caller to free; NULL: there is none. */
+char *rpc_call_metadata(const RpcCall *call, const char *key);
+int rpc_call_fd(const RpcCall *call); /* the connection's, while the call lives */
 void rpc_call_set_userdata(RpcCall *call, void *userdata);
 void *rpc_call_userdata(const RpcCall *call);
 
@@ -118,6 +121,8 @@ void rpc_call_set_sender(RpcCall *call, Mailbox *mailbox, MailboxItem *item);
 /* Sends payloads as one burst, as many as can go at once: *ret_taken of them. Outcomes: RPC_SEND_*.
  */
 int rpc_call_send(RpcCall *call, RpcPayload *const *payloads, size_t n, size_t *ret_taken);
+/* Answers a unary call: the message, and with it RPC_OK. Copies. */
+void rpc_call_reply(RpcCall *call, const void *bytes, size_t n);
 /* Ends the call in order. No send may be pending. text NULL: none. */
 void rpc_call_finish(RpcCall *call, RpcStatus status, const char *text);
 /* Ends the call now, whatever is pending. The peer learns the status if its connection can still

@@ -25,7 +25,7 @@
 #define EVENTS_PER_DISPATCH 256
 #define TICK_USEC UINT64_C(1000000)
 /* Descriptors for everything that is not a chat connection. */
-#define SPARE_FDS 128
+#define SPARE_FDS 256
 
 static const RpcMethod methods[] = {
         {"/chat.Chat/Join", 0},
@@ -100,6 +100,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         Service *s = userdata;
 
         connections_sweep(s->connections, service_now_usec(s));
+        control_sweep(s->control);
         if (!s->draining)
                 notify_status("%zu sessions of %zu users on %zu connections",
                               room_count_sessions(s->room), room_count_users(s->room),
@@ -202,6 +203,7 @@ static void swap_config(Service *s, Config *config) {
         s->tokens = config->tokens;
         config_free(s->config);
         s->config = config;
+        control_configure(s->control);
         for (Stream *stream = s->streams; stream; stream = next) {
                 next = stream->next;
                 stream_check_token(stream);
@@ -243,11 +245,10 @@ static int open_sockets(Service *s) {
         r = activation_inherit(&s->sockets);
         if (r < 0)
                 return log_errno(r, "Cannot use the sockets that were passed");
-        if (s->sockets.n_chat > 0)
-                return 0;
-        r = activation_bind(&s->sockets, s->config->listen, s->config->n_listen, &failed);
+        if (s->sockets.n_chat == 0)
+                r = activation_bind(&s->sockets, s->config->listen, s->config->n_listen, &failed);
         if (r == 0)
-                return 0;
+                return control_new(&s->control, s);
         address_format(&s->config->listen[failed], true, text);
         return log_errno(r, "Cannot listen on %s", text);
 }
@@ -281,9 +282,10 @@ static int make_parts(Service *s) {
         int r;
 
         (void) getrlimit(RLIMIT_NOFILE, &limit);
+        s->max_fd = limit.rlim_cur;
         r = sd_event_default(&s->event);
         if (r >= 0)
-                r = connections_new(&s->connections, limit.rlim_cur);
+                r = connections_new(&s->connections, s->max_fd);
         if (r == 0)
                 r = room_new(&s->room, "lobby", &s->config->limits);
         if (r == 0)
@@ -336,9 +338,12 @@ int service_new(Service **ret, const Options *options, Config *config) {
                 r = add_sources(s);
         if (r != 0)
                 return log_errno(fold(r), "Cannot start");
-        r = listener_start(s);
+        r = control_start(s->control);
+        if (r == 0)
+                r = listener_start(s);
         if (r != 0)
                 return r;
+        s->started_ms = service_now_ms();
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -368,7 +373,9 @@ Service *service_free(Service *s) {
         for (size_t i = 0; i < s->n_workers; i++)
                 worker_free(s->workers[i]);
         free(s->workers);
-        rpc_free(s->rpc);
+        s->control = control_free(s->control);
+        if (s->rpc && rpc_drained(s->rpc))
+                rpc_free(s->rpc);
         room_free(s->room);
         connections_free(s->connections);
         mailbox_free(s->mailbox);

@@ -10,6 +10,7 @@
 #include "service/activation.h"
 #include "service/config.h"
 #include "service/connection.h"
+#include "service/control.h"
 #include "service/options.h"
 #include "service/room.h"
 #include "service/rpc.h"
@@ -24,16 +25,20 @@ struct Service {
         TokenTable *tokens; /* those that are good now; the configuration's */
         sd_event *event;
         Activation sockets;
-        sd_event_source *accepting[ACTIVATION_MAX];
+        sd_event_source *accepting[ACTIVATION_MAX + 1]; /* the last: on the control socket */
         sd_event_source *accept_again, *tick, *watchdog, *drain_timer, *linger;
         Mailbox *mailbox;
         Rpc *rpc;
         Connections *connections;
+        size_t max_fd;    /* no descriptor will be as high as that */
+        Control *control; /* NULL: there is no control socket */
         Room *room;
         Worker **workers;
         size_t n_workers;
         Stream *streams;
         uint64_t last_session;
+        uint64_t n_refused; /* streams */
+        int64_t started_ms; /* Unix time */
         bool draining;
 };
 

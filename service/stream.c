@@ -59,7 +59,7 @@ static void log_stream(const Stream *s, int priority, JournalKind kind, const ch
 
         if (!user && !connection_may_log(s->connection, now_usec(s)))
                 return;
-        address_format(&s->connection->peer, true, address);
+        address_format(&s->connection->peer.address, true, address);
         if (!user)
                 journal_write(priority, &event, "Refused %s: %s", address, reason);
         else
@@ -88,8 +88,10 @@ static void leave_room(Stream *s, const char *reason) {
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
         if (s->state == STREAM_ENDING)
                 return;
-        if (s->state == STREAM_OPEN && status != RPC_OK)
+        if (s->state == STREAM_OPEN && status != RPC_OK) {
                 log_stream(s, LOG_NOTICE, JOURNAL_REFUSED, text);
+                s->service->n_refused++;
+        }
         leave_room(s, text);
         s->state = STREAM_ENDING;
         set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
@@ -212,6 +214,12 @@ void stream_check_token(Stream *s) {
                 stream_end(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED, false);
         else
                 (void) check_name(s, token, &s->session.user->name);
+}
+
+uint64_t stream_lag(const Stream *s, uint64_t head) {
+        uint64_t cursor = s->reader ? reader_cursor(s->reader) : head;
+
+        return head > cursor ? head - cursor : 0;
 }
 
 /* ---- receiving */

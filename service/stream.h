@@ -52,5 +52,8 @@ void stream_receive(Stream *s);
 /* Ends the stream in order and in bounded time: with flush, after what is in the log now. */
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush);
 
+/* How many of the room's messages it has not been sent yet. */
+uint64_t stream_lag(const Stream *s, uint64_t head);
+
 /* Does what let the session in still let it in? If not, ends the stream. */
 void stream_check_token(Stream *s);

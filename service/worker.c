@@ -34,10 +34,11 @@ struct Reader {
         Worker *worker;
         RpcCall *call;
         uint64_t session;
-        uint64_t cursor; /* id of the last entry that was sent or skipped */
-        size_t index;    /* in worker->readers */
-        bool busy;       /* a send is out */
-        bool dead;       /* nothing will be sent any more */
+        uint64_t cursor;               /* id of the last entry that was sent or skipped */
+        _Atomic uint64_t shown_cursor; /* the same, for the loop */
+        size_t index;                  /* in worker->readers */
+        bool busy;                     /* a send is out */
+        bool dead;                     /* nothing will be sent any more */
         bool detached;
         bool finishing;
 
@@ -99,6 +100,7 @@ static int send_window(Worker *w, Reader *r) {
         if (n > 0)
                 result = rpc_call_send(r->call, payloads, n, &taken);
         r->cursor = taken < n ? ids[taken] - 1 : w->window_after + w->window_n;
+        atomic_store_explicit(&r->shown_cursor, r->cursor, memory_order_relaxed);
         return result;
 }
 
@@ -284,6 +286,7 @@ int reader_new(Reader **ret, Worker *w, RpcCall *call, uint64_t session, uint64_
         r->call = rpc_call_ref(call);
         r->session = session;
         r->cursor = after;
+        atomic_init(&r->shown_cursor, after);
         r->index = SIZE_MAX;
         rpc_call_set_sender(call, w->mailbox, &r->item);
         w->n_attached++;
@@ -298,6 +301,10 @@ int reader_finish(Reader *r, RpcStatus status, const char *text, bool flush) {
         r->flush_to = flush ? ring_head(r->worker->ring) : 0;
         mailbox_post(r->worker->mailbox, &r->item, READER_FINISH);
         return 0;
+}
+
+uint64_t reader_cursor(const Reader *r) {
+        return atomic_load_explicit(&r->shown_cursor, memory_order_relaxed);
 }
 
 Reader *reader_detach(Reader *r) {

@@ -31,5 +31,7 @@ int reader_new(Reader **ret, Worker *w, RpcCall *call, uint64_t session, uint64_
 /* Ends the call: with flush, once everything up to the head of now has been sent; without, at once,
  * even over a send that hangs. At most once. */
 int reader_finish(Reader *r, RpcStatus status, const char *text, bool flush);
+/* The id of the last message that it was given, or that was its own. */
+uint64_t reader_cursor(const Reader *r);
 /* After RPC_CLOSED. The reader is gone for the caller. */
 Reader *reader_detach(Reader *r);

@@ -14,8 +14,9 @@ import sys
 FLOORS = {
     "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "journal",
-              "mailbox", "notify", "rpc", "rpc-call", "rpc-internal", "worker"],
-    "main": ["drain", "join", "listener", "main", "service", "stream", "options"],
+              "mailbox", "notify", "peer", "rpc", "rpc-call", "rpc-internal", "worker"],
+    "main": ["admin", "admin-request", "admin-sessions", "admin-status", "control", "drain",
+             "join", "listener", "main", "options", "service", "stream"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
