@@ -149,9 +149,11 @@ static int take_verb(Invocation *v, char *const *words, int n) {
         }
         if (n == 0)
                 complain("what to do? `chatctl --help` lists the verbs");
-        else if (verb_is_group(words[0]))
+        else if (verb_is_group(words[0]) && n > 1)
                 complain("%s %s: there is no such verb; `chatctl --help` lists them", words[0],
-                         n > 1 ? words[1] : "");
+                         words[1]);
+        else if (verb_is_group(words[0]))
+                complain("%s: to do what? `chatctl --help` lists the verbs", words[0]);
         else
                 complain("%s: there is no such verb; `chatctl --help` lists them", words[0]);
         return CTL_E_USAGE;
