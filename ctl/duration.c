@@ -46,16 +46,12 @@ int duration_parse(int64_t *ret_ms, const char *text) {
 
 void duration_format(char ret[DURATION_TEXT_MAX], int64_t ms) {
         static const Unit units[] = {{"d", DAY}, {"h", HOUR}, {"m", MINUTE}};
-        const Unit *unit = &(const Unit){"s", SECOND};
+        Unit unit = ms > 0 && ms < SECOND ? (Unit){"ms", 1} : (Unit){"s", SECOND};
 
-        if (ms < 0)
-                ms = 0;
-        if (ms > 0 && ms < SECOND)
-                unit = &(const Unit){"ms", 1};
         for (size_t i = 0; i < ELEMENTS(units); i++)
                 if (ms >= 2 * units[i].ms || ms == units[i].ms) {
-                        unit = &units[i];
+                        unit = units[i];
                         break;
                 }
-        snprintf(ret, DURATION_TEXT_MAX, "%" PRId64 "%s", ms / unit->ms, unit->name);
+        snprintf(ret, DURATION_TEXT_MAX, "%" PRId64 "%s", (ms < 0 ? 0 : ms) / unit.ms, unit.name);
 }
