@@ -5,28 +5,30 @@
 # before they get onto a command line, and never go through anything that would expand them.
 
 _chatctl() {
-    local words=("${COMP_WORDS[@]}") cword=$COMP_CWORD line word broken
-    # Bash breaks words at @ and =; here these are letters.
-    if declare -F _get_comp_words_by_ref >/dev/null; then
-        _get_comp_words_by_ref -n '@=' words cword
-    fi
-    local cur=${words[cword]-}
+    local words=() rest=$COMP_LINE gap line word i
+    # Bash may hand a session's name, @17, over in two pieces; it replaces it as a whole.
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        gap=${rest%%[![:space:]]*}
+        rest=${rest#"$gap"}
+        rest=${rest#"${COMP_WORDS[i]}"}
+        if [[ ! $gap && ${COMP_WORDS[i - (i > 0)]} == @ ]]; then
+            words[-1]+=${COMP_WORDS[i]}
+        else
+            words+=("${COMP_WORDS[i]}")
+        fi
+    done
+
     COMPREPLY=()
     while IFS= read -r line; do
         if [[ $line == :files ]]; then
+            word=${words[-1]}
             compopt -o filenames 2>/dev/null
-            mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+            mapfile -t COMPREPLY < <(compgen -f -- "${word#=}")
             return
         fi
         printf -v word %q "${line%%$'\t'*}"
         COMPREPLY+=("$word")
-    done < <("${words[0]}" __complete "${words[@]:1:cword}" 2>/dev/null)
-
-    # Only what comes after the break is to be replaced.
-    broken=${cur%"${cur##*[@=]}"}
-    if [[ $broken && $COMP_WORDBREAKS == *[@=]* ]]; then
-        COMPREPLY=("${COMPREPLY[@]#"$broken"}")
-    fi
+    done < <("${words[0]}" __complete "${words[@]:1}" 2>/dev/null)
 }
 
 complete -F _chatctl chatctl
