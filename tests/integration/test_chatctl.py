@@ -43,8 +43,9 @@ def now_ms():
 
 def two_users():
     return [pb.User(name="alice", sessions=[
-                pb.Session(id=3, address="100.64.0.7:40000", joined_ms=now_ms() - 2 * HOUR_MS - 5000,
-                           token_id=GONE, protocol="seed", messages=12, lag=0),
+                pb.Session(id=3, address="100.64.0.7:40000",
+                           joined_ms=now_ms() - 2 * HOUR_MS - 5000, token_id=GONE,
+                           protocol="seed", messages=12, lag=0),
                 pb.Session(id=17, address="[fd7a:115c:a1e0::7]:40001",
                            joined_ms=now_ms() - 49 * HOUR_MS, token_id=GONE, protocol="v1")]),
             pb.User(name="Zoë", sessions=[
@@ -174,7 +175,8 @@ def test_unrevoke_names_the_tokens(admin):
 # token …
 
 def made(user="alice", **fields):
-    return {"secret": "s3cr3t", "token": pb.Token(id=GONE, user=user, created_ms=now_ms(), **fields)}
+    token = pb.Token(id=GONE, user=user, created_ms=now_ms(), **fields)
+    return {"secret": "s3cr3t", "token": token}
 
 
 def test_a_new_token_is_all_there_is_on_standard_output(admin):
@@ -520,7 +522,8 @@ def test_under_sudo_it_says_who_typed(admin):
     assert "chatroom-sudo-user" not in admin.metadata()
 
 
-@pytest.mark.parametrize("name, sent", [("a\nb: c\x1b", "a?b:?c?"), ("ä", "??"), ("x" * 200, "x" * 63)])
+@pytest.mark.parametrize("name, sent", [
+    ("a\nb: c\x1b", "a?b:?c?"), ("ä", "??"), ("x" * 200, "x" * 63)])
 def test_nobody_smuggles_metadata_in_a_name(admin, name, sent):
     done = chatctl("users", socket=admin.path, env={"SUDO_USER": name})
     assert done.status == 0

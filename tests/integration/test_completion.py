@@ -58,14 +58,15 @@ with_and_without = pytest.mark.parametrize(
 
 
 def completed(words, command="chatctl", library=BASH_COMPLETION, directory=None):
-    """What bash would offer for the last of these words, each as it would stand on the line."""
+    """What bash would offer for the last of these words, as it would stand on the line."""
     line = " ".join([command, *words])
     # Bash hands each character that breaks words over as a word of its own; which those are, the
     # library changes.
     breaks = "=" if library == BASH_COMPLETION else "@="
     broken = [command, *(part for word in words
                          for part in re.findall(f"[{breaks}]|[^{breaks}]+", word) or [""])]
-    script = ('source "$LIBRARY"; COMP_WORDBREAKS=$BREAKS; source "$SCRIPT"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+    script = ('source "$LIBRARY"; COMP_WORDBREAKS=$BREAKS; source "$SCRIPT"; '
+              'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
               'COMP_LINE=$LINE; COMP_POINT=${#COMP_LINE}; _$1; printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(
         ["bash", "--norc", "-c", script, "bash", *broken], stdin=subprocess.DEVNULL,
