@@ -24,13 +24,14 @@ HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 LIBRARIES = [
     (r"grpc/", r"service/rpc(-\w+)?\.[ch]|proto/rpc_client\w*\.[ch]"),
     (r"ini\.h", r"service/config-file\.c"),
+    (r"jansson\.h", r"ctl/json\.[ch]"),
     (r"openssl/", r"service/token\.c"),
     (r"protobuf-c/", r"proto/.*"),
     (r"systemd/sd-journal\.h", r"service/journal\.c"),
     (r"systemd/sd-daemon\.h", r"service/(activation|notify)\.c"),
     (r"systemd/sd-event\.h", r"service/(%s)\.[ch]" % "|".join(FLOORS["main"])),
     (r"uni(case|conv|ctype|gbrk|name|norm|str|types|wbrk|width)\.h",
-     r"service/(name|text)\.c|proto/printable\.c|client/.*"),
+     r"service/(name|text)\.c|proto/printable\.c|client/.*|ctl/output\.c"),
 ]
 
 # Who may include what, by folder. Tests may include anything.
