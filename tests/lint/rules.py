@@ -15,7 +15,8 @@ FLOORS = {
     "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "journal",
               "mailbox", "notify", "rpc", "rpc-call", "rpc-internal", "worker"],
-    "main": ["drain", "join", "listener", "main", "service", "stream", "options"],
+    "main": ["drain", "generator", "generator-main", "join", "listener", "main", "options",
+             "service", "stream"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
