@@ -39,6 +39,10 @@ static int sort_in(Activation *a, int fd, const char *name) {
         return 0;
 }
 
+bool activation_expected(void) {
+        return sd_listen_fds(0) > 0;
+}
+
 int activation_inherit(Activation *ret) {
         _cleanup_(strv_freep) char **names = NULL;
         Activation a = {.control = -1};

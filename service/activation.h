@@ -21,6 +21,8 @@ typedef struct Activation {
         bool inherited;     /* from the service manager */
 } Activation;
 
+/* The service manager passed sockets, and nobody has taken them yet. */
+bool activation_expected(void);
 /* Takes what was passed. An unnamed socket counts as "chat" (systemd-socket-activate). */
 int activation_inherit(Activation *ret);
 /* Binds addresses ourselves. IPv6 sockets take IPv4 too. On failure *ret_failed is the index. */

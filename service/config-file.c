@@ -22,6 +22,7 @@ typedef struct Reader {
         ConfigLineFn fn;
         void *userdata;
         ConfigError *error;
+        ConfigError *first; /* not NULL: leave out what is wrong, and keep its first error here */
 
         char *bytes;
         size_t size;
@@ -66,18 +67,25 @@ ConfigShown config_shown(const char *value) {
         return shown;
 }
 
-/* Ends the reading; an error's text gets its place put in front. */
+/* Ends the reading, or leaves the line out; an error's text gets its place put in front. */
 static int end(Reader *r, int result) {
         ConfigError what = *r->error;
 
-        r->result = result;
         if (result == CONFIG_E_INVALID)
                 (void) config_error(r->error, "%s:%u: %s", r->path, r->number, what.text);
+        if (result == CONFIG_E_INVALID && r->first) {
+                if (r->first->text[0] == '\0')
+                        *r->first = *r->error;
+                return 0;
+        }
+        r->result = result;
         return result;
 }
 
+/* About a line that inih shall not see. */
 static int complain(Reader *r, const char *what) {
         (void) config_error(r->error, "%s", what);
+        r->line[0] = '\0';
         return end(r, CONFIG_E_INVALID);
 }
 
@@ -159,9 +167,7 @@ static int on_pair(void *userdata, const char *section, const char *key, const c
         ConfigLine line = {r->number, r->world_readable, section, key, value};
         int result = r->fn(&line, r->userdata, r->error);
 
-        if (result != 0)
-                (void) end(r, result);
-        return result == 0;
+        return result == 0 || end(r, result) == 0;
 }
 
 static int read_all(Reader *r, int fd) {
@@ -205,21 +211,38 @@ static void set_switches(void) {
         ini_max_line = ini_initial_alloc = CONFIG_LINE_MAX_BYTES + 1;
 }
 
-int config_file_read(const char *path, ConfigLineFn fn, void *userdata, ConfigError *error) {
-        Reader r = {.path = path, .fn = fn, .userdata = userdata, .error = error};
+static int read_lines(Reader *r) {
         _cleanup_(freep) char *bytes = NULL;
         int result, line;
 
-        error->text[0] = '\0';
-        result = load(&r);
-        bytes = r.bytes;
+        result = load(r);
+        bytes = r->bytes;
         if (result != 0)
                 return result;
         set_switches();
-        line = ini_parse_stream(next_line, &r, on_pair, &r);
+        line = ini_parse_stream(next_line, r, on_pair, r);
         if (line < 0)
                 return -ENOMEM;
-        if (line > 0 && r.result == 0)
-                return complain(&r, "the line cannot be read");
-        return r.result;
+        if (line > 0 && r->result == 0)
+                return complain(r, "the line cannot be read");
+        return r->result;
+}
+
+int config_file_read(const char *path, ConfigLineFn fn, void *userdata, ConfigError *error) {
+        Reader r = {.path = path, .fn = fn, .userdata = userdata, .error = error};
+
+        error->text[0] = '\0';
+        return read_lines(&r);
+}
+
+int config_file_skim(const char *path, ConfigLineFn fn, void *userdata, ConfigError *error) {
+        ConfigError last = {""};
+        Reader r = {.path = path, .fn = fn, .userdata = userdata, .error = &last, .first = error};
+        int result;
+
+        error->text[0] = '\0';
+        result = read_lines(&r);
+        if (result == CONFIG_E_INVALID) /* not a line of it but the file */
+                *error = last;
+        return result == 0 && error->text[0] != '\0' ? CONFIG_E_INVALID : result;
 }

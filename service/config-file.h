@@ -40,6 +40,10 @@ typedef int (*ConfigLineFn)(const ConfigLine *line, void *userdata, ConfigError 
  * whole process has in common: call it from one thread at a time. */
 int config_file_read(const char *path, ConfigLineFn fn, void *userdata, ConfigError *error);
 
+/* As config_file_read(), but leaves out the lines that are wrong and goes on behind them. The
+ * outcome and the error are those of the first. */
+int config_file_skim(const char *path, ConfigLineFn fn, void *userdata, ConfigError *error);
+
 /* What an error may say of a value: its beginning, whole characters only. */
 typedef struct ConfigShown {
         char text[68];

@@ -173,6 +173,17 @@ static int load_file(Config *c, const char *path, ConfigError *error) {
         return config_file_read(path, on_line, &l, error);
 }
 
+/* Keeps the first error of several files, and makes nothing of it. */
+static int skim_file(Config *c, const char *path, ConfigError *error) {
+        Loading l = {.config = c};
+        ConfigError what;
+        int r = config_file_skim(path, on_line, &l, &what);
+
+        if (r == CONFIG_E_INVALID && error->text[0] == '\0')
+                *error = what;
+        return r < 0 ? r : 0;
+}
+
 static int is_drop_in(const struct dirent *entry) {
         const char *suffix = strrchr(entry->d_name, '.');
 
@@ -184,19 +195,25 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
         return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-static int load_drop_in(Config *c, const char *directory, const char *name, ConfigError *error) {
+typedef int (*LoadFileFn)(Config *c, const char *path, ConfigError *error);
+
+static int load_drop_in(Config *c, const char *directory, const char *name, LoadFileFn load,
+                        ConfigError *error) {
         _cleanup_(freep) char *path = NULL;
 
         if (asprintf(&path, "%s/%s", directory, name) < 0)
                 return -ENOMEM;
-        return load_file(c, path, error);
+        return load(c, path, error);
 }
 
-static int load_drop_ins(Config *c, const char *path, ConfigError *error) {
+/* The file itself, then its drop-ins. */
+static int load_files(Config *c, const char *path, LoadFileFn load, ConfigError *error) {
         _cleanup_(freep) char *directory = NULL;
         struct dirent **entries;
-        int n, r = 0;
+        int n, r = load(c, path, error);
 
+        if (r != 0)
+                return r;
         if (asprintf(&directory, "%s.d", path) < 0)
                 return -ENOMEM;
         n = scandir(directory, &entries, is_drop_in, by_name);
@@ -206,7 +223,7 @@ static int load_drop_ins(Config *c, const char *path, ConfigError *error) {
                 return config_error(error, "%s: %s", directory, strerror(errno));
         for (int i = 0; i < n; i++) {
                 if (r == 0)
-                        r = load_drop_in(c, directory, entries[i]->d_name, error);
+                        r = load_drop_in(c, directory, entries[i]->d_name, load, error);
                 free(entries[i]);
         }
         free(entries);
@@ -246,15 +263,27 @@ int config_load(Config **ret, const char *path, ConfigError *error) {
         error->text[0] = '\0';
         r = config_new(&c, error);
         if (r == 0 && path)
-                r = load_file(c, path, error);
-        if (r == 0 && path)
-                r = load_drop_ins(c, path, error);
+                r = load_files(c, path, load_file, error);
         if (r == 0 && path)
                 r = check_whole(c, path, error);
         if (r != 0)
                 return r;
         *ret = TAKE_PTR(c);
         return 0;
+}
+
+int config_skim(Config **ret, const char *path, ConfigError *error) {
+        _cleanup_(config_freep) Config *c = NULL;
+        int r;
+
+        error->text[0] = '\0';
+        r = config_new(&c, error);
+        if (r == 0)
+                r = load_files(c, path, skim_file, error);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(c);
+        return error->text[0] != '\0' ? CONFIG_E_INVALID : 0;
 }
 
 Config *config_free(Config *c) {

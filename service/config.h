@@ -44,6 +44,10 @@ typedef struct ConfigKey {
 /* path NULL: the defaults alone. Outcome: CONFIG_E_INVALID (also: file missing or unreadable, or
  * readable by everybody while it holds plain tokens). */
 int config_load(Config **ret, const char *path, ConfigError *error);
+/* What can be made out, for whoever must do something with a wrong file too: what is wrong is left
+ * out, and a list of which nothing is right is empty. Hands out a Config with CONFIG_E_INVALID as
+ * well; the error is the first. */
+int config_skim(Config **ret, const char *path, ConfigError *error);
 Config *config_free(Config *c);
 DEFINE_CLEANUP(Config *, config_free);
 

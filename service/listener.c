@@ -43,6 +43,36 @@ static void rest(Service *s) {
                 enable(s, SD_EVENT_ON);
 }
 
+static bool is_listened_on(const Service *s, const Address *wanted) {
+        char text[ADDRESS_TEXT_MAX], other[ADDRESS_TEXT_MAX];
+        Address address;
+
+        address_format(wanted, true, text);
+        for (size_t i = 0; i < s->sockets.n_chat; i++) {
+                if (activation_address(s->sockets.chat[i], &address) != 0)
+                        continue;
+                address_format(&address, true, other);
+                if (strcmp(text, other) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* The service manager's sockets are made from the configuration as it was then. */
+static void warn_about_addresses(const Service *s) {
+        char text[ADDRESS_TEXT_MAX];
+
+        for (size_t i = 0; i < s->config->n_listen; i++) {
+                if (is_listened_on(s, &s->config->listen[i]))
+                        continue;
+                address_format(&s->config->listen[i], true, text);
+                log_warning("listen has %s, but the sockets are others; what is listened on "
+                            "changes with: " LISTENER_RESTART,
+                            text);
+                return;
+        }
+}
+
 static void set_options(int fd) {
         int on = 1, timeout = USER_TIMEOUT_MS, bytes = SEND_BUFFER_BYTES;
 
@@ -115,6 +145,8 @@ static int listen_for_control(Service *s) {
 }
 
 int listener_start(Service *s) {
+        if (s->sockets.inherited)
+                warn_about_addresses(s);
         for (size_t i = 0; i < s->sockets.n_chat; i++) {
                 char text[ADDRESS_TEXT_MAX] = "a socket that has no address";
                 Address address;

@@ -5,6 +5,9 @@
  */
 #pragma once
 
+/* What an operator types to have the service manager's sockets made anew. */
+#define LISTENER_RESTART "systemctl daemon-reload && systemctl restart chatroom.socket"
+
 typedef struct Service Service;
 
 int listener_start(Service *s);

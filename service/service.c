@@ -194,9 +194,7 @@ static void swap_config(Service *s, Config *config) {
 
         if (!same_listen(s->config, config))
                 log_warning("listen has changed; what is listened on changes with: %s",
-                            s->sockets.inherited ? "systemctl daemon-reload && "
-                                                   "systemctl restart chatroom.socket"
-                                                 : "a restart");
+                            s->sockets.inherited ? LISTENER_RESTART : "a restart");
         if (ring_resize(room_ring(s->room), config->limits.max_lag_messages,
                         config->limits.max_lag_bytes) != 0)
                 log_warning("Out of memory: max_lag_messages stays as it was");

@@ -16,7 +16,7 @@ FLOORS = {
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "journal",
               "mailbox", "notify", "peer", "rpc", "rpc-call", "rpc-internal", "worker"],
     "main": ["admin", "admin-request", "admin-sessions", "admin-status", "control", "drain",
-             "join", "listener", "main", "options", "service", "stream"],
+             "generator", "generator-main", "join", "listener", "main", "options", "service", "stream"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
