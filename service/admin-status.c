@@ -4,6 +4,7 @@
 
 #include "proto/base.h"
 #include "service/admin.h"
+#include "service/memory.h"
 #include "service/service.h"
 
 void admin_reload(AdminCall *a) {
@@ -15,15 +16,6 @@ void admin_reload(AdminCall *a) {
                 admin_reply(a, &response.base);
         else
                 admin_refuse(a, r > 0 ? RPC_INVALID_ARGUMENT : RPC_INTERNAL, error.text);
-}
-
-static uint64_t memory_bytes(void) {
-        _cleanup_(fclosep) FILE *file = fopen("/proc/self/statm", "re");
-        unsigned long long pages = 0;
-
-        if (!file || fscanf(file, "%*s %llu", &pages) != 1)
-                return 0;
-        return pages * (uint64_t) sysconf(_SC_PAGESIZE);
 }
 
 static uint64_t largest_lag(const Service *s) {
@@ -73,6 +65,6 @@ void admin_get_status(AdminCall *a) {
         response.refused = s->n_refused;
         response.max_lag = largest_lag(s);
         response.lag_limit = s->config->limits.max_lag_messages;
-        response.memory_bytes = memory_bytes();
+        response.memory_bytes = memory_resident();
         admin_reply(a, &response.base);
 }

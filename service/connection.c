@@ -147,6 +147,7 @@ int connections_add(Connections *cs, int fd, const Peer *peer, const Limits *lim
                           .cookie = cookie_of(fd),
                           .peer = *peer,
                           .group = g,
+                          .intake.at_usec = now_usec,
                           .close_usec = now_usec + limits->join_timeout_ms * UINT64_C(1000)};
         g->connections++;
         cs->n_used++;
@@ -159,6 +160,19 @@ Connection *connections_get(Connections *cs, int fd) {
         if (fd < 0 || (size_t) fd >= cs->n_rows || !cs->rows[fd].used)
                 return NULL;
         return &cs->rows[fd];
+}
+
+void connections_audit(Connections *cs, const Limits *limits, uint64_t now_usec,
+                       void (*cut_off)(Connection *c, void *userdata), void *userdata) {
+        for (size_t fd = 0; fd < cs->end; fd++) {
+                Connection *c = &cs->rows[fd];
+
+                if (!c->used || (c->streams == 0 && cookie_of(c->fd) != c->cookie) ||
+                    !intake_is_excessive(&c->intake, c->fd, c->streams, limits, now_usec))
+                        continue;
+                (void) shutdown(c->fd, SHUT_RDWR);
+                cut_off(c, userdata);
+        }
 }
 
 void connections_shutdown_all(Connections *cs) {
@@ -185,6 +199,7 @@ static unsigned max_unjoined(const Limits *limits) {
 int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_usec) {
         c->close_usec = 0;
         c->streams++;
+        intake_open_stream(&c->intake);
         c->group->unjoined++;
         if (bucket_take(&c->opening, STREAM_OPEN_BURST, STREAM_OPEN_PER_SECOND, now_usec) > 0)
                 return CONNECTION_E_FLOOD;
@@ -204,6 +219,10 @@ void connection_close_stream(Connection *c, bool joined) {
         c->streams--;
         if (!joined)
                 c->group->unjoined--;
+}
+
+void connection_received(Connection *c, size_t bytes) {
+        intake_account(&c->intake, bytes);
 }
 
 uint64_t connection_may_login(const Connection *c, const Limits *limits, uint64_t now_usec) {

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "service/intake.h"
 #include "service/limits.h"
 #include "service/peer.h"
 
@@ -25,9 +26,10 @@ typedef struct Connection {
         int fd;
         uint64_t cookie;
         Peer peer;
-        PeerGroup *group;    /* whom it shares limits with */
-        unsigned streams;    /* open now */
-        Bucket opening;      /* the rate at which it opens streams */
+        PeerGroup *group; /* whom it shares limits with */
+        unsigned streams; /* open now */
+        Bucket opening;   /* the rate at which it opens streams */
+        Intake intake;
         uint64_t close_usec; /* without a stream by then, it is closed; 0: never */
 } Connection;
 
@@ -50,6 +52,9 @@ int connections_add(Connections *cs, int fd, const Peer *peer, const Limits *lim
 Connection *connections_get(Connections *cs, int fd);
 /* Forgets what gRPC has closed, closes what is overdue. */
 void connections_sweep(Connections *cs, uint64_t now_usec);
+/* Ends the connections that send more than any honest peer, and tells about each. */
+void connections_audit(Connections *cs, const Limits *limits, uint64_t now_usec,
+                       void (*cut_off)(Connection *c, void *userdata), void *userdata);
 void connections_shutdown_all(Connections *cs);
 size_t connections_count(const Connections *cs);
 
@@ -58,6 +63,9 @@ size_t connections_count(const Connections *cs);
 int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_usec);
 void connection_joined(Connection *c);
 void connection_close_stream(Connection *c, bool joined);
+
+/* A message of so many bytes has come; see intake.h. */
+void connection_received(Connection *c, size_t bytes);
 
 /* Failed logins of the connection's group. Microseconds until it may try again; 0: it may. */
 uint64_t connection_may_login(const Connection *c, const Limits *limits, uint64_t now_usec);

@@ -71,5 +71,5 @@ void drain_advance(Service *s) {
                 (void) sd_event_exit(s->event, 0);
         else if (!s->linger)
                 (void) sd_event_add_time_relative(s->event, &s->linger, CLOCK_MONOTONIC,
-                                                  LINGER_USEC, 0, on_linger_over, s);
+                                                  LINGER_USEC, LINGER_USEC / 10, on_linger_over, s);
 }

@@ -130,6 +130,7 @@ void join_received(Stream *s) {
         size_t n;
 
         bytes = rpc_call_received(s->call, &n);
+        connection_received(s->connection, n);
         m = wire__chat_message__unpack(NULL, n, bytes);
         if (!m)
                 stream_end(s, RPC_INVALID_ARGUMENT, "The message cannot be decoded.", true);

@@ -38,8 +38,8 @@ static int on_accept_again(sd_event_source *source, uint64_t usec, void *userdat
 
 static void rest(Service *s) {
         enable(s, SD_EVENT_OFF);
-        if (sd_event_add_time_relative(s->event, &s->accept_again, CLOCK_MONOTONIC, REST_USEC, 0,
-                                       on_accept_again, s) < 0)
+        if (sd_event_add_time_relative(s->event, &s->accept_again, CLOCK_MONOTONIC, REST_USEC,
+                                       REST_USEC / 10, on_accept_again, s) < 0)
                 enable(s, SD_EVENT_ON);
 }
 

@@ -269,6 +269,8 @@ static int add_sources(Service *s) {
         if (r >= 0)
                 r = sd_event_add_time_relative(s->event, &s->tick, CLOCK_MONOTONIC, TICK_USEC, 0,
                                                on_tick, s);
+        if (r >= 0)
+                r = guard_new(&s->guard, s);
         if (r >= 0 && notify_watchdog_usec() > 0)
                 r = sd_event_add_time_relative(s->event, &s->watchdog, CLOCK_MONOTONIC, 0, 0,
                                                on_watchdog, s);
@@ -368,6 +370,7 @@ Service *service_free(Service *s) {
         s->watchdog = sd_event_source_disable_unref(s->watchdog);
         s->drain_timer = sd_event_source_disable_unref(s->drain_timer);
         s->linger = sd_event_source_disable_unref(s->linger);
+        s->guard = guard_free(s->guard);
         for (size_t i = 0; i < s->n_workers; i++)
                 worker_free(s->workers[i]);
         free(s->workers);

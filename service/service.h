@@ -11,6 +11,7 @@
 #include "service/config.h"
 #include "service/connection.h"
 #include "service/control.h"
+#include "service/guard.h"
 #include "service/options.h"
 #include "service/room.h"
 #include "service/rpc.h"
@@ -30,6 +31,7 @@ struct Service {
         Mailbox *mailbox;
         Rpc *rpc;
         Connections *connections;
+        Guard *guard;
         size_t max_fd;    /* no descriptor will be as high as that */
         Control *control; /* NULL: there is no control socket */
         Room *room;

@@ -34,8 +34,8 @@ static void set_timer(Stream *s, uint64_t usec, sd_event_time_handler_t handler)
         s->timer = sd_event_source_disable_unref(s->timer);
         if (!handler)
                 return;
-        r = sd_event_add_time_relative(s->service->event, &s->timer, CLOCK_MONOTONIC, usec, 0,
-                                       handler, s);
+        r = sd_event_add_time_relative(s->service->event, &s->timer, CLOCK_MONOTONIC, usec,
+                                       usec / 64 + 1, handler, s);
         if (r < 0) /* without its timer a stream could stay for ever */
                 rpc_call_cancel(s->call, RPC_INTERNAL, "The server is out of memory.");
 }

@@ -13,10 +13,12 @@ import sys
 # modules of the model or the edges include each other, directly or not.
 FLOORS = {
     "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
-    "edges": ["activation", "config", "config-file", "config-keys", "connection", "journal",
-              "mailbox", "notify", "peer", "rpc", "rpc-call", "rpc-internal", "worker"],
+    "edges": ["activation", "config", "config-file", "config-keys", "connection", "intake",
+              "journal", "mailbox", "memory", "notify", "peer", "rpc", "rpc-call", "rpc-internal",
+              "worker"],
     "main": ["admin", "admin-request", "admin-sessions", "admin-status", "control", "drain",
-             "generator", "generator-main", "join", "listener", "main", "options", "service", "stream"],
+             "generator", "generator-main", "guard", "join", "listener", "main", "options",
+             "service", "stream"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
@@ -24,7 +26,7 @@ HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 LIBRARIES = [
     (r"grpc/", r"service/rpc(-\w+)?\.[ch]|proto/rpc_client\w*\.[ch]"),
     (r"ini\.h", r"service/config-file\.c"),
-    (r"jansson\.h", r"ctl/json\.[ch]"),
+    (r"jansson\.h", r"ctl/json\.[ch]|client/format\.c"),
     (r"openssl/", r"service/token\.c"),
     (r"protobuf-c/", r"proto/.*"),
     (r"systemd/sd-journal\.h", r"service/journal\.c"),

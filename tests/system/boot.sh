@@ -195,7 +195,8 @@ fetch() {
 boot() {
     console=$work/console
     # Without CAP_BPF the filters on addresses and devices would silently not be there.
-    setsid bash -c 'echo $$ >"$1" && shift && exec "$@"' - "/sys/fs/cgroup/$BOOT_GROUP/cgroup.procs" \
+    setsid bash -c 'echo $$ >"$1" && shift && exec "$@"' - \
+        "/sys/fs/cgroup/$BOOT_GROUP/cgroup.procs" \
         systemd-nspawn --quiet --settings=no --directory="$root" --machine=chat-host \
         --register=no --keep-unit --private-network --link-journal=no --resolv-conf=off \
         --timezone=off --console=pipe --kill-signal=SIGRTMIN+4 \
