@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #define DROP_IN "50-chatroom-ini.conf"
+#define DEFAULT_CONTROL "/run/chatroom/control.sock" /* chatroom.service has it */
 #define LAST_RESORT_LISTEN "127.0.0.1:50051"
 #define LAST_RESORT_ALLOW "localhost"
 
@@ -28,7 +29,7 @@ static int open_drop_in(FILE **ret, const char *units, const char *unit, const c
         file = fopen(path, "we");
         if (!file)
                 return -errno;
-        fprintf(file, "# Made by chatroom-generator from %s\n[Socket]\n", source);
+        fprintf(file, "# Made by chatroom-generator from %s\n", source);
         *ret = file;
         return 0;
 }
@@ -60,6 +61,7 @@ static void write_allow(FILE *file, const Network *network) {
 static void write_chat(FILE *file, const Config *c, ConfigError *error) {
         size_t written = 0;
 
+        fputs("[Socket]\n", file);
         for (size_t i = 0; i < c->n_listen; i++) {
                 if (address_port(&c->listen[i]) != 0) {
                         write_listen(file, &c->listen[i]);
@@ -77,33 +79,65 @@ static void write_chat(FILE *file, const Config *c, ConfigError *error) {
                 fputs("IPAddressAllow=" LAST_RESORT_ALLOW "\n", file);
 }
 
+/* A path as systemd reads it: what is special to it is doubled. */
+static void write_path(FILE *file, const char *path, size_t n, const char *special) {
+        for (size_t i = 0; i < n; i++) {
+                if (strchr(special, path[i]))
+                        fputc(path[i], file);
+                fputc(path[i], file);
+        }
+}
+
 static void write_control(FILE *file, const Config *c) {
-        fputs("ListenStream=", file);
-        for (const char *p = c->control; *p; p++)
-                fprintf(file, *p == '%' ? "%%%%" : "%c", *p);
+        fputs("[Socket]\nListenStream=", file);
+        write_path(file, c->control, strlen(c->control), "%");
         fprintf(file, "\nSocketGroup=%s\n", c->admin_group);
 }
 
-int generator_run(const char *config_path, const char *units, ConfigError *error) {
-        _cleanup_(config_freep) Config *c = NULL;
+/* The service's own reload uses the control socket, and sees the files that the daemon sees. */
+static void write_reload(FILE *file, const Config *c) {
+        size_t directory = (size_t) (strrchr(c->control, '/') - c->control);
+
+        fputs("[Service]\nExecReload=\nExecReload=+/usr/bin/chatctl --socket=", file);
+        write_path(file, c->control, strlen(c->control), "%$\\");
+        fputs(" reload\nBindReadOnlyPaths=-", file);
+        write_path(file, c->control, directory > 0 ? directory : 1, "%\\");
+        fputc('\n', file);
+}
+
+static int write_units(const Config *c, const char *units, const char *source, ConfigError *error) {
         FILE *file;
         int r;
 
-        r = config_skim(&c, config_path, error);
-        if (r < 0)
-                return r;
-        r = open_drop_in(&file, units, "chatroom.socket", config_path);
+        r = open_drop_in(&file, units, "chatroom.socket", source);
         if (r < 0)
                 return r;
         write_chat(file, c, error);
         r = close_drop_in(file);
         if (r < 0)
                 return r;
-        r = open_drop_in(&file, units, "chatroom-control.socket", config_path);
+        r = open_drop_in(&file, units, "chatroom-control.socket", source);
         if (r < 0)
                 return r;
         write_control(file, c);
         r = close_drop_in(file);
+        if (r < 0 || strcmp(c->control, DEFAULT_CONTROL) == 0)
+                return r;
+        r = open_drop_in(&file, units, "chatroom.service", source);
+        if (r < 0)
+                return r;
+        write_reload(file, c);
+        return close_drop_in(file);
+}
+
+int generator_run(const char *config_path, const char *units, ConfigError *error) {
+        _cleanup_(config_freep) Config *c = NULL;
+        int r;
+
+        r = config_skim(&c, config_path, error);
+        if (r < 0)
+                return r;
+        r = write_units(c, units, config_path, error);
         if (r < 0)
                 return r;
         return error->text[0] != '\0' ? CONFIG_E_INVALID : 0;

@@ -103,7 +103,7 @@ class Machine:
     # Files and the journal
 
     def path(self, path):
-        return self.root + path
+        return f"/proc/{self.leader}/root{path}"
 
     def read(self, path):
         with open(self.path(path), encoding="utf-8") as f:
@@ -123,24 +123,23 @@ class Machine:
         self.write(DROP_IN, ini({"server": server or {}, "limits": limits or {},
                                  "tokens": list(tokens)}))
 
-    def cursor(self):
-        """Where the journal ends now."""
+    def now(self):
+        """A moment to look at the journal since."""
         self.run("journalctl", "--sync")
-        output = self.run("journalctl", "--quiet", "--lines=0", "--show-cursor")
-        return output.split("-- cursor: ")[1].strip()
+        return time.time()
 
-    def journal(self, *argv, since=None):
+    def journal(self, *argv, since=0.0):
         """Its records, as dictionaries."""
         self.run("journalctl", "--sync")
-        output = self.run("journalctl", "--quiet", "--output=json", "--all",
-                          *([f"--after-cursor={since}"] if since else []), *argv)
-        return [json.loads(line) for line in output.splitlines()]
+        output = self.run("journalctl", "--quiet", "--boot", "--output=json", "--all", *argv)
+        records = [json.loads(line) for line in output.splitlines()]
+        return [r for r in records if int(r["__REALTIME_TIMESTAMP"]) > since * 1e6]
 
-    def says(self, text, since=None, unit="chatroom"):
+    def says(self, text, since=0.0, unit="chatroom"):
         return [record for record in self.journal(f"--unit={unit}", since=since)
                 if text in record["MESSAGE"]]
 
-    def wait_says(self, text, since=None):
+    def wait_says(self, text, since=0.0):
         return wait_for(lambda: self.says(text, since),
                         lambda: f"{text!r} in the journal:\n" + "\n".join(
                             r["MESSAGE"] for r in self.journal("--unit=chatroom", since=since)))
