@@ -109,7 +109,7 @@ static void on_first(Stream *s, const Wire__ChatMessage *m) {
         if (s->has_bearer && m->text.len > 0 && !token_table_find(s->service->tokens, &shown))
                 on_chat(s, &m->text);
         else
-                (void) rpc_call_receive(s->call);
+                stream_receive(s);
 }
 
 int join_opened(Stream *s) {

@@ -291,7 +291,7 @@ static void on_opened(Service *service, RpcCall *call) {
         set_timer(s, limits(s)->join_timeout_ms * USEC_PER_MSEC, on_join_timeout);
         find_bearer(s);
         if (join_opened(s) == 0)
-                (void) rpc_call_receive(call);
+                stream_receive(s);
 }
 
 void stream_dispatch(Service *service, RpcCall *call, unsigned events) {
