@@ -20,7 +20,7 @@ struct Ring {
         size_t bytes;
 };
 
-int ring_new(Ring **ret, size_t max_entries, size_t max_bytes) {
+int ring_new(Ring **ret, size_t max_entries, size_t max_bytes, uint64_t head) {
         _cleanup_(freep) Ring *r = calloc(1, sizeof(*r));
 
         assert(max_entries > 0);
@@ -31,7 +31,8 @@ int ring_new(Ring **ret, size_t max_entries, size_t max_bytes) {
                 return -ENOMEM;
         r->capacity = max_entries;
         r->max_bytes = max_bytes;
-        r->first = 1;
+        r->first = head + 1;
+        r->head = head;
         pthread_mutex_init(&r->lock, NULL);
         *ret = TAKE_PTR(r);
         return 0;
@@ -52,13 +53,15 @@ Ring *ring_free(Ring *r) {
         return NULL;
 }
 
-int ring_entry_new(RingEntry **ret, void *payload, void (*payload_free)(void *), size_t bytes) {
+int ring_entry_new(RingEntry **ret, void *const payloads[static WIRES],
+                   void (*payload_free)(void *), size_t bytes) {
         RingEntry *e = calloc(1, sizeof(*e));
 
         if (!e)
                 return -ENOMEM;
         atomic_init(&e->refs, 1);
-        e->payload = payload;
+        for (int i = 0; i < WIRES; i++)
+                e->payloads[i] = payloads[i];
         e->payload_free = payload_free;
         e->bytes = bytes;
         *ret = e;
@@ -73,7 +76,8 @@ RingEntry *ring_entry_ref(RingEntry *e) {
 RingEntry *ring_entry_unref(RingEntry *e) {
         if (!e || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) > 1)
                 return NULL;
-        e->payload_free(e->payload);
+        for (int i = 0; i < WIRES; i++)
+                e->payload_free(e->payloads[i]);
         free(e);
         return NULL;
 }

@@ -12,13 +12,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The forms in which a message is delivered. */
+typedef enum Wire {
+        WIRE_SEED, /* proto/chat.proto */
+        WIRE_V1,   /* proto/chatroom/v1/chatroom.proto */
+        WIRES,
+} Wire;
+
 typedef struct RingEntry {
         atomic_uint refs;
         uint64_t id;      /* set by ring_push() */
         int64_t time_ms;  /* Unix time */
         uint64_t session; /* who sent it; 0: nobody's session */
         size_t bytes;
-        void *payload;
+        void *payloads[WIRES];
         void (*payload_free)(void *payload);
 } RingEntry;
 
@@ -28,11 +35,13 @@ enum {
         RING_E_BEHIND = 1, /* what was asked for has been dropped already */
 };
 
-int ring_new(Ring **ret, size_t max_entries, size_t max_bytes);
+/* head: the id that was given last; 0: none. */
+int ring_new(Ring **ret, size_t max_entries, size_t max_bytes, uint64_t head);
 Ring *ring_free(Ring *r);
 
-/* Takes the payload, on success only. */
-int ring_entry_new(RingEntry **ret, void *payload, void (*payload_free)(void *), size_t bytes);
+/* Takes the payloads, on success only. */
+int ring_entry_new(RingEntry **ret, void *const payloads[static WIRES],
+                   void (*payload_free)(void *), size_t bytes);
 RingEntry *ring_entry_ref(RingEntry *e);
 RingEntry *ring_entry_unref(RingEntry *e);
 

@@ -26,7 +26,7 @@ struct Room {
 
 DEFINE_CLEANUP(Room *, room_free);
 
-int room_new(Room **ret, const char *name, const Limits *limits) {
+int room_new(Room **ret, const char *name, const Limits *limits, uint64_t head) {
         _cleanup_(room_freep) Room *room = calloc(1, sizeof(*room));
         int r;
 
@@ -35,7 +35,7 @@ int room_new(Room **ret, const char *name, const Limits *limits) {
         room->name = strdup(name);
         if (!room->name)
                 return -ENOMEM;
-        r = ring_new(&room->ring, limits->max_lag_messages, limits->max_lag_bytes);
+        r = ring_new(&room->ring, limits->max_lag_messages, limits->max_lag_bytes, head);
         if (r != 0)
                 return r;
         *ret = TAKE_PTR(room);

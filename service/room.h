@@ -28,7 +28,8 @@ enum {
         ROOM_E_FULL,      /* the user has as many sessions as one may have */
 };
 
-int room_new(Room **ret, const char *name, const Limits *limits);
+/* head: the id of the last message there was before. */
+int room_new(Room **ret, const char *name, const Limits *limits, uint64_t head);
 Room *room_free(Room *room);
 const char *room_name(const Room *room);
 Ring *room_ring(const Room *room);

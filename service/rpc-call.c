@@ -19,10 +19,6 @@
 #include "proto/base.h"
 #include "service/rpc-internal.h"
 
-struct RpcPayload {
-        grpc_slice slice;
-};
-
 static void call_free(RpcCall *call) {
         if (call->call)
                 grpc_call_unref(call->call);
@@ -214,26 +210,27 @@ void rpc_call_set_sender(RpcCall *call, Mailbox *mailbox, MailboxItem *item) {
         call->sender_item = item;
 }
 
-static bool prepare_outgoing(RpcCall *call, const RpcPayload *payload) {
+static bool prepare_outgoing(RpcCall *call, RpcPayload *const *parts, size_t n) {
         if (!call->outgoing)
                 call->outgoing = grpc_raw_byte_buffer_create(NULL, 0);
         if (!call->outgoing)
                 return false;
         /* A batch takes the slices and leaves the buffer empty, ready for the next message. */
-        grpc_slice_buffer_add(&call->outgoing->data.raw.slice_buffer,
-                              grpc_slice_ref(payload->slice));
+        for (size_t i = 0; i < n; i++)
+                grpc_slice_buffer_add(&call->outgoing->data.raw.slice_buffer,
+                                      grpc_slice_ref(parts[i]->slice));
         return true;
 }
 
 /* Returns 0 when it went out at once. */
-static int send_one(RpcCall *call, const RpcPayload *payload, bool more) {
+static int send_one(RpcCall *call, RpcPayload *const *parts, size_t n, bool more) {
         RpcTag *tag = &call->tags[OPERATION_SEND];
         grpc_op op = {.op = GRPC_OP_SEND_MESSAGE};
         grpc_call_error e;
         void *done = NULL;
         int got, ok = 0;
 
-        if (!prepare_outgoing(call, payload))
+        if (!prepare_outgoing(call, parts, n))
                 return RPC_SEND_BROKEN;
         op.data.send_message.send_message = call->outgoing;
         /* A hinted message stays in gRPC's buffer until one without the hint follows. */
@@ -264,11 +261,15 @@ int rpc_call_send(RpcCall *call, RpcPayload *const *payloads, size_t n, size_t *
         size_t i = 0;
 
         while (i < n && r == 0) {
-                r = send_one(call, payloads[i], i + 1 < n);
+                r = send_one(call, &payloads[i], 1, i + 1 < n);
                 i++;
         }
         *ret_taken = i;
         return r;
+}
+
+int rpc_call_send_parts(RpcCall *call, RpcPayload *const *parts, size_t n) {
+        return send_one(call, parts, n, false);
 }
 
 static void on_send(RpcCall *call, bool ok) {
@@ -380,22 +381,4 @@ void rpc_call_set_userdata(RpcCall *call, void *userdata) {
 
 void *rpc_call_userdata(const RpcCall *call) {
         return call->userdata;
-}
-
-int rpc_payload_new(RpcPayload **ret, const void *bytes, size_t n) {
-        RpcPayload *p = malloc(sizeof(*p));
-
-        if (!p)
-                return -ENOMEM;
-        p->slice = grpc_slice_from_copied_buffer(bytes, n);
-        *ret = p;
-        return 0;
-}
-
-RpcPayload *rpc_payload_free(RpcPayload *p) {
-        if (!p)
-                return NULL;
-        grpc_slice_unref(p->slice);
-        free(p);
-        return NULL;
 }

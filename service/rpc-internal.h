@@ -62,6 +62,10 @@ struct RpcCall {
         grpc_slice status_text;
 };
 
+struct RpcPayload {
+        grpc_slice slice;
+};
+
 typedef struct RpcRegistered {
         void *handle;
         int method;

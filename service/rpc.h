@@ -37,13 +37,15 @@ typedef enum RpcStatus {
         RPC_UNAUTHENTICATED = 16,
 } RpcStatus;
 
-/* What can happen to a call, in this order. RPC_LAGGED is posted by whoever feeds it. */
+/* What can happen to a call, in this order; some are posted by whoever feeds it. */
 enum {
         RPC_OPENED = 1 << 0,
         RPC_RECEIVED = 1 << 1,    /* rpc_call_received() has it */
         RPC_HALF_CLOSED = 1 << 2, /* nothing more will be received */
-        RPC_LAGGED = 1 << 3,
-        RPC_CLOSED = 1 << 4, /* over, for whatever reason; the last event */
+        RPC_TAKEN = 1 << 3,  /* what was waiting to be sent has been taken */
+        RPC_BEHIND = 1 << 4, /* what is to be sent next is not in memory */
+        RPC_LAGGED = 1 << 5, /* it cannot follow */
+        RPC_CLOSED = 1 << 6, /* over, for whatever reason; the last event */
 };
 
 /* What is posted to the sender's item. */
@@ -72,10 +74,9 @@ typedef struct RpcConfig {
 
 #define RPC_METHOD_UNKNOWN (-1)
 
-/* Call before any rpc_new(), with all signals blocked, once; the other after the last rpc_free().
- */
+/* Call before any rpc_new(), with all signals blocked. There is no counterpart: gRPC would wait up to
+ * ten seconds for a thread of its own that polls for a peer which never read. */
 void rpc_library_init(void);
-void rpc_library_shutdown(void);
 
 /* Starts serving connections that are handed to it. The mailbox outlives the server. */
 int rpc_new(Rpc **ret, const RpcConfig *config, Mailbox *mailbox);
@@ -113,7 +114,7 @@ void *rpc_call_userdata(const RpcCall *call);
 int rpc_call_receive(RpcCall *call);
 const uint8_t *rpc_call_received(const RpcCall *call, size_t *ret_n);
 
-/* Posts an event as if gRPC had: RPC_LAGGED. Any thread. */
+/* Posts an event as if gRPC had: RPC_TAKEN, RPC_BEHIND, RPC_LAGGED. Any thread. */
 void rpc_call_post(RpcCall *call, unsigned events);
 
 /* Sending. The results of sends that do not finish at once are posted to this item. */
@@ -121,6 +122,8 @@ void rpc_call_set_sender(RpcCall *call, Mailbox *mailbox, MailboxItem *item);
 /* Sends payloads as one burst, as many as can go at once: *ret_taken of them. Outcomes: RPC_SEND_*.
  */
 int rpc_call_send(RpcCall *call, RpcPayload *const *payloads, size_t n, size_t *ret_taken);
+/* Sends parts as one message. Outcomes: RPC_SEND_*. */
+int rpc_call_send_parts(RpcCall *call, RpcPayload *const *parts, size_t n);
 /* Answers a unary call: the message, and with it RPC_OK. Copies. */
 void rpc_call_reply(RpcCall *call, const void *bytes, size_t n);
 /* Ends the call in order. No send may be pending. text NULL: none. */
@@ -132,3 +135,6 @@ void rpc_call_cancel(RpcCall *call, RpcStatus status, const char *text);
 /* Copies. */
 int rpc_payload_new(RpcPayload **ret, const void *bytes, size_t n);
 RpcPayload *rpc_payload_free(RpcPayload *p);
+size_t rpc_payload_size(const RpcPayload *p);
+/* One with the bytes of all. */
+int rpc_payload_join(RpcPayload **ret, RpcPayload *const *parts, size_t n);

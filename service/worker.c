@@ -1,148 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reader's fields belong to the worker's thread from its attachment on; the loop speaks to it
- * through the mailbox only. The worker frees a reader when it is detached and no send of it is out.
- *
- * Readers of one shard mostly stand at the same place, so the entries behind that place are taken
- * from the ring once per pass and kept in the window for all of them.
+ * The worker's thread, and the loop's side of it. A reader's fields belong to the thread from its
+ * attachment on; the loop speaks to it through the mailbox only. The thread frees a reader when it is
+ * detached and no send of it is out.
  */
-#include "service/worker.h"
-
 #include <assert.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "proto/base.h"
-
-#define WINDOW 64
-
-/* Flags on a reader's item, next to RPC_SENT and RPC_BROKEN. */
-enum {
-        READER_ATTACH = 1 << 8,
-        READER_FINISH = 1 << 9,
-        READER_DETACH = 1 << 10,
-};
-
-/* Flags on the worker's own item. */
-enum {
-        WORKER_PING = 1 << 0,
-        WORKER_QUIT = 1 << 1,
-};
-
-struct Reader {
-        MailboxItem item;
-        Worker *worker;
-        RpcCall *call;
-        uint64_t session;
-        uint64_t cursor;               /* id of the last entry that was sent or skipped */
-        _Atomic uint64_t shown_cursor; /* the same, for the loop */
-        size_t index;                  /* in worker->readers */
-        bool busy;                     /* a send is out */
-        bool dead;                     /* nothing will be sent any more */
-        bool detached;
-        bool finishing;
-
-        /* written by the loop before READER_FINISH */
-        RpcStatus status;
-        char *status_text;
-        uint64_t flush_to; /* 0: do not wait */
-};
-
-struct Worker {
-        MailboxItem item;
-        Mailbox *mailbox;
-        Ring *ring;
-        pthread_t thread;
-        size_t n_attached; /* the loop's count */
-        atomic_uint pings, answers;
-
-        /* the thread's */
-        Reader **readers;
-        size_t n_readers, capacity;
-        uint64_t head;  /* what this pass goes up to */
-        uint64_t first; /* the oldest entry there was when it began */
-        bool behind;    /* an idle reader has not reached it */
-        RingEntry *window[WINDOW];
-        uint64_t window_after;
-        size_t window_n;
-};
-
-static void window_clear(Worker *w) {
-        for (size_t i = 0; i < w->window_n; i++)
-                ring_entry_unref(w->window[i]);
-        w->window_n = 0;
-}
-
-/* Fills the window with what follows the cursor, unless it is there already. */
-static int window_fill(Worker *w, uint64_t cursor) {
-        size_t n = w->head - cursor < WINDOW ? w->head - cursor : WINDOW;
-
-        if (w->window_n == n && w->window_after == cursor)
-                return 0;
-        window_clear(w);
-        w->window_after = cursor;
-        return ring_read(w->ring, cursor, w->window, n, &w->window_n);
-}
-
-/* Sends the window to a reader, without what it sent itself. */
-static int send_window(Worker *w, Reader *r) {
-        RpcPayload *payloads[WINDOW];
-        uint64_t ids[WINDOW];
-        size_t n = 0, taken = 0;
-        int result = 0;
-
-        for (size_t i = 0; i < w->window_n; i++) {
-                if (w->window[i]->session == r->session)
-                        continue;
-                ids[n] = w->window[i]->id;
-                payloads[n++] = w->window[i]->payload;
-        }
-        if (n > 0)
-                result = rpc_call_send(r->call, payloads, n, &taken);
-        r->cursor = taken < n ? ids[taken] - 1 : w->window_after + w->window_n;
-        atomic_store_explicit(&r->shown_cursor, r->cursor, memory_order_relaxed);
-        return result;
-}
-
-static void finish_if_due(Reader *r) {
-        if (!r->finishing)
-                return;
-        if (r->dead || (r->busy && r->flush_to == 0)) {
-                rpc_call_cancel(r->call, r->status, r->status_text);
-                r->dead = true;
-        } else if (!r->busy && r->cursor >= r->flush_to) {
-                rpc_call_finish(r->call, r->status, r->status_text);
-                r->dead = true;
-        }
-}
-
-static void give_up(Reader *r) {
-        r->dead = true;
-        rpc_call_post(r->call, RPC_LAGGED);
-}
-
-static void step(Worker *w, Reader *r) {
-        int result;
-
-        if (window_fill(w, r->cursor) != 0) {
-                give_up(r);
-                return;
-        }
-        result = send_window(w, r);
-        r->busy = result == RPC_SEND_PENDING;
-        r->dead = result == RPC_SEND_BROKEN;
-}
-
-/* One batch at most, so that no reader keeps the others waiting. */
-static void pump(Worker *w, Reader *r) {
-        if (!r->busy && !r->dead && r->cursor < w->head)
-                step(w, r);
-        else if (r->busy && !r->dead && r->cursor + 1 < w->first)
-                give_up(r); /* its send hangs, and what it needs next is gone */
-        finish_if_due(r);
-        if (!r->busy && !r->dead && r->cursor < w->head)
-                w->behind = true;
-}
+#include "service/worker-internal.h"
 
 static void attach(Worker *w, Reader *r) {
         if (w->n_readers == w->capacity) {
@@ -150,7 +16,7 @@ static void attach(Worker *w, Reader *r) {
                 Reader **readers = realloc(w->readers, capacity * sizeof(*readers));
 
                 if (!readers) {
-                        give_up(r);
+                        reader_give_up(r);
                         return;
                 }
                 w->readers = readers;
@@ -158,12 +24,6 @@ static void attach(Worker *w, Reader *r) {
         }
         r->index = w->n_readers;
         w->readers[w->n_readers++] = r;
-}
-
-static void reader_free(Reader *r) {
-        rpc_call_unref(r->call);
-        free(r->status_text);
-        free(r);
 }
 
 static void detach(Worker *w, Reader *r) {
@@ -175,6 +35,13 @@ static void detach(Worker *w, Reader *r) {
         r->dead = true;
 }
 
+static void take_feed(Reader *r) {
+        r->fed = TAKE_PTR(r->feed);
+        r->fetching = false;
+        if (!r->fed && r->cursor < r->fed_to)
+                r->cursor = r->fed_to;
+}
+
 static void handle(Worker *w, Reader *r, unsigned flags) {
         if (flags & READER_ATTACH)
                 attach(w, r);
@@ -184,10 +51,12 @@ static void handle(Worker *w, Reader *r, unsigned flags) {
                 r->dead = true;
         if (flags & READER_FINISH)
                 r->finishing = true;
+        if (flags & READER_FED)
+                take_feed(r);
         if (flags & READER_DETACH)
                 detach(w, r);
         if (!r->detached)
-                pump(w, r);
+                reader_pump(r);
         else if (!r->busy)
                 reader_free(r);
 }
@@ -195,7 +64,13 @@ static void handle(Worker *w, Reader *r, unsigned flags) {
 static void pass(Worker *w) {
         w->behind = false;
         for (size_t i = 0; i < w->n_readers; i++)
-                pump(w, w->readers[i]);
+                reader_pump(w->readers[i]);
+}
+
+static void answer(Worker *w) {
+        for (size_t i = 0; i < w->n_readers; i++)
+                reader_check_age(w->readers[i]);
+        atomic_store(&w->answers, atomic_load(&w->pings));
 }
 
 static void *worker_thread(void *userdata) {
@@ -214,7 +89,7 @@ static void *worker_thread(void *userdata) {
                         else if (flags & WORKER_QUIT)
                                 return NULL;
                         else
-                                atomic_store(&w->answers, atomic_load(&w->pings));
+                                answer(w);
                 }
                 head = ring_head(w->ring);
                 if (head != w->head || w->behind) {
@@ -235,6 +110,7 @@ int worker_new(Worker **ret, Ring *ring) {
                 return -ENOMEM;
         w->ring = ring;
         w->head = ring_head(ring);
+        pthread_mutex_init(&w->parts_lock, NULL);
         r = mailbox_new(&w->mailbox);
         if (r != 0)
                 return r;
@@ -255,6 +131,7 @@ Worker *worker_free(Worker *w) {
         assert(w->n_readers == 0);
         window_clear(w);
         mailbox_free(w->mailbox);
+        pthread_mutex_destroy(&w->parts_lock);
         free(w->readers);
         free(w);
         return NULL;
@@ -268,7 +145,8 @@ size_t worker_count_readers(const Worker *w) {
         return w->n_attached;
 }
 
-void worker_ping(Worker *w) {
+void worker_ping(Worker *w, uint64_t max_lag_age_usec) {
+        atomic_store(&w->max_lag_age_usec, max_lag_age_usec);
         atomic_fetch_add(&w->pings, 1);
         mailbox_post(w->mailbox, &w->item, WORKER_PING);
 }
@@ -277,22 +155,68 @@ bool worker_answered(const Worker *w) {
         return atomic_load(&w->answers) == atomic_load(&w->pings);
 }
 
-int reader_new(Reader **ret, Worker *w, RpcCall *call, uint64_t session, uint64_t after) {
+/* ---- readers, from the loop */
+
+static bool append_part(Reader *r, RpcPayload *payload) {
+        Part *part = malloc(sizeof(*part));
+
+        if (!part) {
+                rpc_payload_free(payload);
+                return false;
+        }
+        *part = (Part){NULL, payload};
+        pthread_mutex_lock(&r->worker->parts_lock);
+        *r->parts_end = part;
+        r->parts_end = &part->next;
+        atomic_fetch_add(&r->n_parts, 1);
+        pthread_mutex_unlock(&r->worker->parts_lock);
+        return true;
+}
+
+int reader_new(Reader **ret, Worker *w, RpcCall *call, const ReaderOptions *options) {
         Reader *r = calloc(1, sizeof(*r));
 
-        if (!r)
+        if (!r) {
+                rpc_payload_free(options->first);
                 return -ENOMEM;
+        }
         r->worker = w;
         r->call = rpc_call_ref(call);
-        r->session = session;
-        r->cursor = after;
-        atomic_init(&r->shown_cursor, after);
+        r->wire = options->wire;
+        r->session = options->session;
+        r->cursor = options->after;
+        atomic_init(&r->shown_cursor, options->after);
         r->index = SIZE_MAX;
+        r->parts_end = &r->parts;
+        if (options->first && !append_part(r, options->first)) {
+                reader_free(r);
+                return -ENOMEM;
+        }
         rpc_call_set_sender(call, w->mailbox, &r->item);
         w->n_attached++;
         mailbox_post(w->mailbox, &r->item, READER_ATTACH);
         *ret = r;
         return 0;
+}
+
+uint64_t reader_cursor(const Reader *r) {
+        return atomic_load_explicit(&r->shown_cursor, memory_order_relaxed);
+}
+
+void reader_post(Reader *r, RpcPayload *part) {
+        if (append_part(r, part))
+                mailbox_post(r->worker->mailbox, &r->item, READER_PARTS);
+}
+
+unsigned reader_waiting(Reader *r, bool tell) {
+        atomic_store(&r->tell, tell);
+        return atomic_load(&r->n_parts);
+}
+
+void reader_feed(Reader *r, RpcPayload *messages, uint64_t up_to) {
+        r->feed = messages;
+        r->fed_to = up_to;
+        mailbox_post(r->worker->mailbox, &r->item, READER_FED);
 }
 
 int reader_finish(Reader *r, RpcStatus status, const char *text, bool flush) {
@@ -301,10 +225,6 @@ int reader_finish(Reader *r, RpcStatus status, const char *text, bool flush) {
         r->flush_to = flush ? ring_head(r->worker->ring) : 0;
         mailbox_post(r->worker->mailbox, &r->item, READER_FINISH);
         return 0;
-}
-
-uint64_t reader_cursor(const Reader *r) {
-        return atomic_load_explicit(&r->shown_cursor, memory_order_relaxed);
 }
 
 Reader *reader_detach(Reader *r) {

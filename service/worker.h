@@ -5,6 +5,9 @@
  * readers up to the head. A reader that is busy costs nothing, and takes all that it missed in one
  * go when its send is done.
  *
+ * On the v1 protocol a reader also has parts of its own to send, and can be fed with what is not in
+ * the ring any more.
+ *
  * All functions here are for the loop.
  */
 #pragma once
@@ -21,17 +24,34 @@ Worker *worker_free(Worker *w);
 void worker_wake(Worker *w);
 size_t worker_count_readers(const Worker *w);
 
-/* Asks for a sign of life; has the last one been answered? */
-void worker_ping(Worker *w);
+/* Once a second: asks for a sign of life, and has v1 readers cut off whose send has hung for longer
+ * than max_lag_age. Has the last ping been answered? */
+void worker_ping(Worker *w, uint64_t max_lag_age_usec);
 bool worker_answered(const Worker *w);
 
-/* From here on the sending side of the call is the worker's. Delivers what follows `after`, but for
- * what the session itself sent. */
-int reader_new(Reader **ret, Worker *w, RpcCall *call, uint64_t session, uint64_t after);
+typedef struct ReaderOptions {
+        Wire wire;
+        uint64_t session;  /* what it sent itself is left out on WIRE_SEED */
+        uint64_t after;    /* what follows this is delivered */
+        RpcPayload *first; /* v1: a part that goes before everything else; taken */
+} ReaderOptions;
+
+/* From here on the sending side of the call is the worker's. */
+int reader_new(Reader **ret, Worker *w, RpcCall *call, const ReaderOptions *options);
+/* The id of the last message that was sent or left out; may be old already. */
+uint64_t reader_cursor(const Reader *r);
+
+/* v1: sends a part besides the messages. Takes it. */
+void reader_post(Reader *r, RpcPayload *part);
+/* How many of those have not been taken by the worker. With `tell`, RPC_TAKEN is posted when that
+ * has changed. */
+unsigned reader_waiting(Reader *r, bool tell);
+/* v1: what follows the cursor, after RPC_BEHIND; taken. It reaches up to this id; NULL: there is
+ * nothing there. */
+void reader_feed(Reader *r, RpcPayload *messages, uint64_t up_to);
+
 /* Ends the call: with flush, once everything up to the head of now has been sent; without, at once,
  * even over a send that hangs. At most once. */
 int reader_finish(Reader *r, RpcStatus status, const char *text, bool flush);
-/* The id of the last message that it was given, or that was its own. */
-uint64_t reader_cursor(const Reader *r);
 /* After RPC_CLOSED. The reader is gone for the caller. */
 Reader *reader_detach(Reader *r);

@@ -6,14 +6,17 @@
 
 static int freed;
 
+/* Every entry has one payload that counts. */
 static void count_free(void *payload) {
-        freed++;
+        freed += *(int *) payload;
 }
 
 static RingEntry *entry(size_t bytes) {
+        static int counted = 1, not_counted = 0;
+        void *payloads[WIRES] = {&counted, &not_counted};
         RingEntry *e = NULL;
 
-        assert_int_equal(ring_entry_new(&e, NULL, count_free, bytes), 0);
+        assert_int_equal(ring_entry_new(&e, payloads, count_free, bytes), 0);
         return e;
 }
 
@@ -43,7 +46,7 @@ static void ids_are_dense_from_one(void **state) {
         RingEntry *entries[8];
         Ring *r = NULL;
 
-        assert_int_equal(ring_new(&r, 4, 1000), 0);
+        assert_int_equal(ring_new(&r, 4, 1000, 0), 0);
         assert_int_equal(ring_head(r), 0);
         assert_int_equal(read_after(r, 0, entries, 8), 0);
         assert_int_equal(ring_push(r, entry(10)), 1);
@@ -63,7 +66,7 @@ static void the_oldest_go_when_there_are_too_many(void **state) {
         Ring *r = NULL;
         size_t n = 0;
 
-        assert_int_equal(ring_new(&r, 3, 1000), 0);
+        assert_int_equal(ring_new(&r, 3, 1000, 0), 0);
         push(r, 5);
         assert_int_equal(freed, 2);
         assert_int_equal(ring_read(r, 1, entries, 8, &n), RING_E_BEHIND);
@@ -78,7 +81,7 @@ static void the_oldest_go_when_they_are_too_large(void **state) {
         Ring *r = NULL;
         size_t n = 0;
 
-        assert_int_equal(ring_new(&r, 100, 100), 0);
+        assert_int_equal(ring_new(&r, 100, 100, 0), 0);
         push(r, 10);
         assert_int_equal(freed, 0);
         ring_push(r, entry(95));
@@ -93,7 +96,7 @@ static void an_entry_larger_than_the_ring_stays_until_the_next(void **state) {
         RingEntry *entries[2];
         Ring *r = NULL;
 
-        assert_int_equal(ring_new(&r, 4, 50), 0);
+        assert_int_equal(ring_new(&r, 4, 50, 0), 0);
         ring_push(r, entry(60));
         assert_int_equal(read_after(r, 0, entries, 2), 1);
         drop(entries, 1);
@@ -106,7 +109,7 @@ static void a_referenced_entry_outlives_its_place(void **state) {
         RingEntry *entries[2];
         Ring *r = NULL;
 
-        assert_int_equal(ring_new(&r, 1, 1000), 0);
+        assert_int_equal(ring_new(&r, 1, 1000, 0), 0);
         push(r, 1);
         assert_int_equal(read_after(r, 0, entries, 2), 1);
         push(r, 1);
@@ -121,11 +124,26 @@ static void a_read_takes_at_most_what_it_asked_for(void **state) {
         RingEntry *entries[2];
         Ring *r = NULL;
 
-        assert_int_equal(ring_new(&r, 10, 1000), 0);
+        assert_int_equal(ring_new(&r, 10, 1000, 0), 0);
         push(r, 5);
         assert_int_equal(read_after(r, 1, entries, 2), 2);
         assert_int_equal(entries[1]->id, 3);
         drop(entries, 2);
+        ring_free(r);
+}
+
+static void a_ring_goes_on_where_another_one_ended(void **state) {
+        RingEntry *entries[2];
+        Ring *r = NULL;
+        size_t n = 0;
+
+        assert_int_equal(ring_new(&r, 4, 1000, 41), 0);
+        assert_int_equal(ring_head(r), 41);
+        assert_int_equal(ring_first(r), 42);
+        assert_int_equal(ring_read(r, 40, entries, 2, &n), RING_E_BEHIND);
+        assert_int_equal(ring_push(r, entry(10)), 42);
+        assert_int_equal(read_after(r, 41, entries, 2), 1);
+        drop(entries, 1);
         ring_free(r);
 }
 
@@ -134,7 +152,7 @@ static void resizing_keeps_the_newest(void **state) {
         Ring *r = NULL;
         size_t n = 0;
 
-        assert_int_equal(ring_new(&r, 10, 1000), 0);
+        assert_int_equal(ring_new(&r, 10, 1000, 0), 0);
         push(r, 10);
         assert_int_equal(ring_resize(r, 4, 1000), 0);
         assert_int_equal(freed, 6);
@@ -162,6 +180,7 @@ int main(void) {
                 cmocka_unit_test_setup(an_entry_larger_than_the_ring_stays_until_the_next, setup),
                 cmocka_unit_test_setup(a_referenced_entry_outlives_its_place, setup),
                 cmocka_unit_test_setup(a_read_takes_at_most_what_it_asked_for, setup),
+                cmocka_unit_test_setup(a_ring_goes_on_where_another_one_ended, setup),
                 cmocka_unit_test_setup(resizing_keeps_the_newest, setup),
         };
 

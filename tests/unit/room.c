@@ -23,7 +23,7 @@ static int join(Room *room, Session *s, const char *text, bool any_name) {
 }
 
 static int setup(void **state) {
-        return room_new((Room **) state, "lobby", &limits);
+        return room_new((Room **) state, "lobby", &limits, 0);
 }
 
 static int teardown(void **state) {

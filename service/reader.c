@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What one reader is sent, on its worker's thread.
+ *
+ * Readers of one shard mostly stand at the same place, so the entries behind that place are taken
+ * from the ring once per pass and kept in the window for all of them; and since every v1 session is
+ * sent the same messages in the same form, they are joined once, too.
+ */
+#include <time.h>
+
+#include "proto/base.h"
+#include "service/worker-internal.h"
+
+/* A client takes in 4 MiB at once, by gRPC's default. */
+#define BATCH_BYTES (1024 * 1024)
+#define PARTS_PER_SEND 32
+
+static uint64_t now_usec(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t) now.tv_sec * 1000000 + (uint64_t) now.tv_nsec / 1000;
+}
+
+/* ---- the window */
+
+void window_clear(Worker *w) {
+        for (size_t i = 0; i < w->window_n; i++)
+                ring_entry_unref(w->window[i]);
+        w->window_n = 0;
+        w->batch = rpc_payload_free(w->batch);
+}
+
+/* Fills the window with what follows the cursor, unless it is there already. */
+static int window_fill(Worker *w, uint64_t cursor) {
+        size_t n = w->head - cursor < WINDOW ? w->head - cursor : WINDOW;
+
+        if (w->window_n == n && w->window_after == cursor)
+                return 0;
+        window_clear(w);
+        w->window_after = cursor;
+        return ring_read(w->ring, cursor, w->window, n, &w->window_n);
+}
+
+static int window_join(Worker *w) {
+        RpcPayload *payloads[WINDOW];
+        size_t n = 0, bytes = 0;
+
+        if (w->batch)
+                return 0;
+        for (; n < w->window_n; n++) {
+                payloads[n] = w->window[n]->payloads[WIRE_V1];
+                bytes += rpc_payload_size(payloads[n]);
+                if (n > 0 && bytes > BATCH_BYTES)
+                        break;
+        }
+        w->batch_n = n;
+        return rpc_payload_join(&w->batch, payloads, n);
+}
+
+/* ---- sending */
+
+void reader_give_up(Reader *r) {
+        r->dead = true;
+        rpc_call_post(r->call, RPC_LAGGED);
+}
+
+static void settle(Reader *r, int result) {
+        r->busy = result == RPC_SEND_PENDING;
+        r->dead = result == RPC_SEND_BROKEN;
+        if (r->busy)
+                r->busy_usec = now_usec();
+        atomic_store_explicit(&r->shown_cursor, r->cursor, memory_order_relaxed);
+}
+
+static void send_seed(Worker *w, Reader *r) {
+        RpcPayload *payloads[WINDOW];
+        uint64_t ids[WINDOW];
+        size_t n = 0, taken = 0;
+        int result = 0;
+
+        if (window_fill(w, r->cursor) != 0) {
+                reader_give_up(r);
+                return;
+        }
+        for (size_t i = 0; i < w->window_n; i++) {
+                if (w->window[i]->session == r->session)
+                        continue;
+                ids[n] = w->window[i]->id;
+                payloads[n++] = w->window[i]->payloads[WIRE_SEED];
+        }
+        if (n > 0)
+                result = rpc_call_send(r->call, payloads, n, &taken);
+        r->cursor = taken < n ? ids[taken] - 1 : w->window_after + w->window_n;
+        settle(r, result);
+}
+
+static Part *take_parts(Reader *r) {
+        Part *parts, **end = &parts;
+
+        pthread_mutex_lock(&r->worker->parts_lock);
+        parts = r->parts;
+        for (size_t n = 0; *end && n < PARTS_PER_SEND; n++) {
+                end = &(*end)->next;
+                atomic_fetch_sub(&r->n_parts, 1);
+        }
+        r->parts = *end;
+        if (!r->parts)
+                r->parts_end = &r->parts;
+        *end = NULL;
+        pthread_mutex_unlock(&r->worker->parts_lock);
+        if (parts && atomic_exchange(&r->tell, false))
+                rpc_call_post(r->call, RPC_TAKEN);
+        return parts;
+}
+
+static void parts_free(Part *part) {
+        while (part) {
+                Part *next = part->next;
+
+                rpc_payload_free(part->payload);
+                free(part);
+                part = next;
+        }
+}
+
+/* The messages that are next: NULL, *ret_to unchanged, when there are none at hand. */
+static RpcPayload *next_messages(Worker *w, Reader *r, uint64_t *ret_to) {
+        if (r->fed) {
+                *ret_to = r->fed_to;
+                return r->fed;
+        }
+        if (r->fetching || r->cursor >= w->head)
+                return NULL;
+        if (r->cursor + 1 < w->first || window_fill(w, r->cursor) != 0) {
+                r->fetching = true;
+                rpc_call_post(r->call, RPC_BEHIND);
+                return NULL;
+        }
+        if (window_join(w) != 0)
+                return NULL;
+        *ret_to = r->cursor + w->batch_n;
+        return w->batch;
+}
+
+/* Parts first: a welcome comes before the first message, and a gap before what follows it. */
+static void send_v1(Worker *w, Reader *r) {
+        RpcPayload *payloads[PARTS_PER_SEND + 1], *messages;
+        Part *parts = take_parts(r);
+        uint64_t to = r->cursor;
+        size_t n = 0;
+
+        for (Part *part = parts; part; part = part->next)
+                payloads[n++] = part->payload;
+        messages = next_messages(w, r, &to);
+        if (messages)
+                payloads[n++] = messages;
+        r->cursor = to;
+        settle(r, n > 0 ? rpc_call_send_parts(r->call, payloads, n) : 0);
+        if (messages && messages == r->fed)
+                r->fed = rpc_payload_free(r->fed);
+        parts_free(parts);
+}
+
+/* ---- the end */
+
+static bool flushed(const Reader *r) {
+        return r->cursor >= r->flush_to && atomic_load(&r->n_parts) == 0;
+}
+
+static void finish_if_due(Reader *r) {
+        if (!r->finishing)
+                return;
+        if (r->dead || (r->busy && r->flush_to == 0)) {
+                rpc_call_cancel(r->call, r->status, r->status_text);
+                r->dead = true;
+        } else if (!r->busy && flushed(r)) {
+                rpc_call_finish(r->call, r->status, r->status_text);
+                r->dead = true;
+        }
+}
+
+static bool has_work(const Worker *w, const Reader *r) {
+        if (r->busy || r->dead)
+                return false;
+        if (r->wire == WIRE_SEED)
+                return r->cursor < w->head;
+        return atomic_load(&r->n_parts) > 0 || r->fed || (r->cursor < w->head && !r->fetching);
+}
+
+/* One batch at most, so that no reader keeps the others waiting. */
+void reader_pump(Reader *r) {
+        Worker *w = r->worker;
+
+        if (has_work(w, r))
+                r->wire == WIRE_SEED ? send_seed(w, r) : send_v1(w, r);
+        else if (r->busy && !r->dead && r->wire == WIRE_SEED && r->cursor + 1 < w->first)
+                reader_give_up(r); /* its send hangs, and what it needs next is gone */
+        finish_if_due(r);
+        if (has_work(w, r))
+                w->behind = true;
+}
+
+void reader_check_age(Reader *r) {
+        if (r->wire == WIRE_V1 && r->busy && !r->dead &&
+            now_usec() - r->busy_usec > atomic_load(&r->worker->max_lag_age_usec))
+                reader_give_up(r);
+}
+
+void reader_free(Reader *r) {
+        parts_free(r->parts);
+        rpc_payload_free(r->fed);
+        rpc_payload_free(r->feed);
+        rpc_call_unref(r->call);
+        free(r->status_text);
+        free(r);
+}
