@@ -237,7 +237,7 @@ int service_reload(Service *s, ConfigError *error) {
 
 static int open_sockets(Service *s) {
         char text[ADDRESS_TEXT_MAX];
-        size_t failed;
+        size_t failed = 0;
         int r;
 
         r = activation_inherit(&s->sockets);
