@@ -15,10 +15,10 @@ FLOORS = {
     "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "intake",
               "journal", "mailbox", "memory", "notify", "peer", "rpc", "rpc-call", "rpc-internal",
-              "worker"],
-    "main": ["admin", "admin-request", "admin-sessions", "admin-status", "control", "drain",
-             "generator", "generator-main", "guard", "join", "listener", "main", "options",
-             "service", "stream"],
+              "state", "state-internal", "state-rows", "store", "worker"],
+    "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
+             "admin-status", "admin-tokens", "control", "drain", "generator", "generator-main",
+             "guard", "join", "listener", "main", "options", "service", "stream"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
@@ -28,6 +28,7 @@ LIBRARIES = [
     (r"ini\.h", r"service/config-file\.c"),
     (r"jansson\.h", r"ctl/json\.[ch]|client/format\.c"),
     (r"openssl/", r"service/token\.c"),
+    (r"sqlite3\.h", r"service/state(-\w+)?\.[ch]"),
     (r"protobuf-c/", r"proto/.*"),
     (r"systemd/sd-journal\.h", r"service/journal\.c"),
     (r"systemd/sd-daemon\.h", r"service/(activation|notify)\.c"),
