@@ -166,6 +166,7 @@ static int take_answer(Invocation *v, const Question *q, const RpcReply *reply,
                 return -ENOMEM;
         if (reply->status == RPC_STATUS_DATA_LOSS) {
                 complain("done, but a restart of the daemon will undo it: %s", text);
+                remark("When that is mended, do it again to make it last.");
                 v->not_durable = true;
                 if (!reply->data)
                         return CTL_E_REFUSED;
