@@ -96,6 +96,10 @@ PLANTED = [
      'STRING("server", "planted", "/x", control, parse_path),\n'),
     (rules.each_key_is_documented, "etc/chatroom/chatroom.ini", "[limits]\n#no_such_key = 1\n"),
     (rules.each_key_is_documented, "etc/chatroom/chatroom.ini", "[limits]\n#max_text = 1\n"),
+    (rules.each_verb_is_documented, "ctl/verbs.c", '{.name = "plant tree",\n .usage = ""},\n'),
+    (rules.each_verb_is_documented, "ctl/arguments.c", '[OPTION_PLANT] = {"plant", NULL, ""},\n'),
+    (rules.each_verb_is_documented, "packaging/man/chatctl.1", ".It Ic plant Ar TREE\n"),
+    (rules.each_verb_is_documented, "packaging/man/chatctl.1", ".It Fl -plant Ar TREE\n"),
 ]
 
 
