@@ -72,10 +72,9 @@ typedef struct RpcConfig {
 
 #define RPC_METHOD_UNKNOWN (-1)
 
-/* Call before any rpc_new(), with all signals blocked, once; the other after the last rpc_free().
- */
+/* Call before any rpc_new(), with all signals blocked. There is no counterpart: gRPC would wait up to
+ * ten seconds for a thread of its own that polls for a peer which never read. */
 void rpc_library_init(void);
-void rpc_library_shutdown(void);
 
 /* Starts serving connections that are handed to it. The mailbox outlives the server. */
 int rpc_new(Rpc **ret, const RpcConfig *config, Mailbox *mailbox);
