@@ -133,7 +133,8 @@ static int report_status(const Invocation *v, const RpcReply *reply, const char 
         switch (reply->status) {
         case RPC_STATUS_DEADLINE_EXCEEDED:
                 duration_format(wait, v->timeout_ms);
-                complain("no answer within %s; it may be done all the same", wait);
+                complain("no answer within %s", wait);
+                remark("It may be done all the same.");
                 break;
         case RPC_STATUS_PERMISSION_DENIED:
                 complain("%s", text);
@@ -144,7 +145,8 @@ static int report_status(const Invocation *v, const RpcReply *reply, const char 
                          "chatctl " CHATROOM_VERSION);
                 break;
         case RPC_STATUS_UNAVAILABLE:
-                complain("%s; it may be done all the same", text);
+                complain("%s", text);
+                remark("It may be done all the same.");
                 break;
         default:
                 complain("%s", text);
@@ -164,6 +166,7 @@ static int take_answer(Invocation *v, const Question *q, const RpcReply *reply,
                 return -ENOMEM;
         if (reply->status == RPC_STATUS_DATA_LOSS) {
                 complain("done, but a restart of the daemon will undo it: %s", text);
+                remark("When that is mended, do it again to make it last.");
                 v->not_durable = true;
                 if (!reply->data)
                         return CTL_E_REFUSED;

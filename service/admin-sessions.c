@@ -79,7 +79,7 @@ void admin_list_users(AdminCall *a) {
         _cleanup_(listing_done) Listing l = {0};
 
         if (listing_init(&l, a->service->room) != 0) {
-                admin_refuse(a, RPC_RESOURCE_EXHAUSTED, "The server is out of memory.");
+                admin_refuse(a, RPC_RESOURCE_EXHAUSTED, ADMIN_OUT_OF_MEMORY);
                 return;
         }
         (void) room_foreach(a->service->room, add_user, &l);

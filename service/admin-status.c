@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* How the daemon is, and making it read its configuration again. */
+#include <stdarg.h>
 #include <string.h>
 
 #include "proto/base.h"
 #include "service/admin.h"
 #include "service/memory.h"
 #include "service/service.h"
+
+#define SLOW_USEC UINT64_C(2000000)
 
 void admin_reload(AdminCall *a) {
         Admin__ReloadResponse response = ADMIN__RELOAD_RESPONSE__INIT;
@@ -46,10 +49,40 @@ static void list_listening(Listening *ret, const Activation *sockets) {
                 }
 }
 
+_printf_(3, 4) static void add_trouble(char *text, size_t size, const char *format, ...) {
+        size_t used = strlen(text);
+        va_list args;
+
+        if (used > 0 && used + 1 < size)
+                text[used++] = ' ';
+        va_start(args, format);
+        vsnprintf(text + used, size - used, format, args);
+        va_end(args);
+}
+
+/* What the operator should know; "": nothing. */
+static const char *describe_trouble(const Service *s, char *text, size_t size) {
+        int result = access_last_result(s->access);
+        uint64_t waiting = access_waiting_usec(s->access);
+
+        text[0] = '\0';
+        if (result != 0)
+                add_trouble(text, size, "What changes now is undone by the next restart: %s.",
+                            access_strerror(result));
+        if (waiting > SLOW_USEC)
+                add_trouble(text, size, "The disk has not answered for %llu seconds.",
+                            (unsigned long long) (waiting / 1000000));
+        if (token_table_size(access_tokens(s->access)) == 0)
+                add_trouble(text, size,
+                            "There are no tokens, so nobody can join: chatctl token add NAME.");
+        return text;
+}
+
 void admin_get_status(AdminCall *a) {
         Admin__GetStatusResponse response = ADMIN__GET_STATUS_RESPONSE__INIT;
         const Service *s = a->service;
         Listening listening = {.n = 0};
+        char trouble[512];
 
         list_listening(&listening, &s->sockets);
         response.version = admin_text(CHATROOM_VERSION);
@@ -65,6 +98,8 @@ void admin_get_status(AdminCall *a) {
         response.refused = s->n_refused;
         response.max_lag = largest_lag(s);
         response.lag_limit = s->config->limits.max_lag_messages;
+        response.durable = access_last_result(s->access) == 0;
+        response.trouble = admin_text(describe_trouble(s, trouble, sizeof(trouble)));
         response.memory_bytes = memory_resident();
         admin_reply(a, &response.base);
 }

@@ -26,6 +26,12 @@ static const struct {
 } methods[ADMIN_METHODS] = {
         [ADMIN_LIST_USERS] = {PATH("ListUsers"), "users", admin_list_users, false},
         [ADMIN_KICK] = {PATH("Kick"), "kick", admin_kick, true},
+        [ADMIN_REVOKE] = {PATH("Revoke"), "revoke", admin_revoke, true},
+        [ADMIN_UNREVOKE] = {PATH("Unrevoke"), "unrevoke", admin_unrevoke, true},
+        [ADMIN_ADD_TOKEN] = {PATH("AddToken"), "token add", admin_add_token, true},
+        [ADMIN_LIST_TOKENS] = {PATH("ListTokens"), "token list", admin_list_tokens, false},
+        [ADMIN_REMOVE_TOKEN] = {PATH("RemoveToken"), "token remove", admin_remove_token, true},
+        [ADMIN_ROTATE_TOKEN] = {PATH("RotateToken"), "token rotate", admin_rotate_token, true},
         [ADMIN_RELOAD] = {PATH("Reload"), "reload", admin_reload, true},
         [ADMIN_GET_STATUS] = {PATH("GetStatus"), "status", admin_get_status, false},
 };
@@ -37,6 +43,14 @@ void admin_list_methods(RpcMethod ret[static ADMIN_METHODS]) {
 
 void admin_run(AdminCall *a) {
         methods[a->method].run(a);
+}
+
+AdminCall *admin_call_free(AdminCall *a) {
+        free(a->changes);
+        explicit_bzero(a->secret, sizeof(a->secret));
+        rpc_call_unref(a->call);
+        free(a);
+        return NULL;
 }
 
 ProtobufCBinaryData admin_text(const char *text) {
@@ -112,11 +126,11 @@ void admin_reply(AdminCall *a, const ProtobufCMessage *message) {
                 protobuf_c_message_pack(message, bytes);
                 rpc_call_reply(a->call, bytes, n);
         } else
-                rpc_call_finish(a->call, RPC_RESOURCE_EXHAUSTED, "The server is out of memory.");
+                rpc_call_finish(a->call, RPC_RESOURCE_EXHAUSTED, ADMIN_OUT_OF_MEMORY);
         answered(a, true, a->summary);
 }
 
 void admin_refuse(AdminCall *a, RpcStatus status, const char *text) {
         rpc_call_finish(a->call, status, text);
-        answered(a, false, text);
+        answered(a, status == RPC_DATA_LOSS, text);
 }

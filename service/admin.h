@@ -29,6 +29,12 @@ struct AdminCall {
         bool closed;       /* nobody waits for the answer any more */
         bool busy;         /* it is not done yet */
         char summary[128]; /* what was done, for the journal */
+        /* What waits for the disk, and then calls committed(). */
+        TokenChange *changes;
+        size_t n_changes;
+        void (*committed)(AdminCall *a, int result);
+        unsigned n_ended; /* streams */
+        char secret[TOKEN_SECRET_MAX + 1];
         AdminCall *previous, *next;
 };
 
@@ -42,12 +48,36 @@ void admin_run(AdminCall *a);
 void admin_reply(AdminCall *a, const ProtobufCMessage *message);
 void admin_refuse(AdminCall *a, RpcStatus status, const char *text);
 
+/* Gives everything up that the call holds. */
+AdminCall *admin_call_free(AdminCall *a);
+
 /* For the fields of answers. */
 ProtobufCBinaryData admin_text(const char *text);
 
 /* admin-sessions.c */
 void admin_list_users(AdminCall *a);
 void admin_kick(AdminCall *a);
+/* admin-tokens.c */
+void admin_add_token(AdminCall *a);
+void admin_list_tokens(AdminCall *a);
+void admin_remove_token(AdminCall *a);
+void admin_rotate_token(AdminCall *a);
+/* admin-revoke.c */
+void admin_revoke(AdminCall *a);
+void admin_unrevoke(AdminCall *a);
+/* admin-commit.c: what these have in common. */
+#define ADMIN_OUT_OF_MEMORY "The server is out of memory."
+/* Has a->changes made durable, and a->committed() called. */
+void admin_commit(AdminCall *a, void (*committed)(AdminCall *a, int result));
+/* Room for one more change, about a copy of that token. NULL: no memory, and the call was refused.
+ */
+TokenChange *admin_add_change(AdminCall *a, TokenChangeKind kind, const Token *token);
+/* Makes the changes in memory, and ends the streams that they keep out. */
+int admin_apply(AdminCall *a);
+/* What lets somebody in and could not be written was not done. */
+void admin_refuse_unwritten(AdminCall *a, int result);
+/* What keeps somebody out was, but for now only. */
+void admin_refuse_undurable(AdminCall *a, int result);
 /* admin-status.c */
 void admin_reload(AdminCall *a);
 void admin_get_status(AdminCall *a);

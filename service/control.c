@@ -52,8 +52,7 @@ static void call_free(Control *c, AdminCall *a) {
                 c->calls = a->next;
         if (a->next)
                 a->next->previous = a->previous;
-        rpc_call_unref(a->call);
-        free(a);
+        admin_call_free(a);
 }
 
 static const char *not_allowed(const Control *c, char *buffer, size_t size) {

@@ -106,7 +106,7 @@ static void write_reload(FILE *file, const Config *c) {
 }
 
 static int write_units(const Config *c, const char *units, const char *source, ConfigError *error) {
-        FILE *file;
+        FILE *file = NULL;
         int r;
 
         r = open_drop_in(&file, units, "chatroom.socket", source);

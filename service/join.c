@@ -106,7 +106,8 @@ static void on_first(Stream *s, const Wire__ChatMessage *m) {
                 log_in(s, &shown, &m->user);
         if (s->state != STREAM_JOINED)
                 return;
-        if (s->has_bearer && m->text.len > 0 && !token_table_find(s->service->tokens, &shown))
+        if (s->has_bearer && m->text.len > 0 &&
+            !token_table_find(access_tokens(s->service->access), &shown))
                 on_chat(s, &m->text);
         else
                 stream_receive(s);
@@ -117,7 +118,7 @@ int join_opened(Stream *s) {
 
         if (!s->has_bearer)
                 return 0;
-        token = token_table_find(s->service->tokens, &s->bearer_hash);
+        token = stream_find_token(s, &s->bearer_hash);
         if (token && token->any_name)
                 return 0; /* its name comes with the first message */
         return stream_login(s, &s->bearer_hash, token ? token->name.text : "",

@@ -101,6 +101,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         connections_sweep(s->connections, service_now_usec(s));
         control_sweep(s->control);
+        access_tick(s->access);
         if (!s->draining)
                 notify_status("%zu sessions of %zu users on %zu connections",
                               room_count_sessions(s->room), room_count_users(s->room),
@@ -171,12 +172,12 @@ static void clamp_connections(Config *config) {
         config->limits.max_connections = most;
 }
 
-static void warn_about_tokens(const Config *config) {
-        if (config->n_plain_tokens > 0)
+static void warn_about_tokens(const Service *s) {
+        if (s->config->n_plain_tokens > 0)
                 log_warning("%zu tokens stand in clear in the configuration; "
                             "sha256:HASH keeps them from whoever reads it",
-                            config->n_plain_tokens);
-        if (token_table_size(config->tokens) == 0)
+                            s->config->n_plain_tokens);
+        if (token_table_size(access_tokens(s->access)) == 0)
                 log_warning("There are no tokens, so nobody can join");
 }
 
@@ -190,22 +191,17 @@ static bool same_listen(const Config *a, const Config *b) {
 }
 
 static void swap_config(Service *s, Config *config) {
-        Stream *next;
-
         if (!same_listen(s->config, config))
                 log_warning("listen has changed; what is listened on changes with: %s",
                             s->sockets.inherited ? LISTENER_RESTART : "a restart");
         if (ring_resize(room_ring(s->room), config->limits.max_lag_messages,
                         config->limits.max_lag_bytes) != 0)
                 log_warning("Out of memory: max_lag_messages stays as it was");
-        s->tokens = config->tokens;
         config_free(s->config);
         s->config = config;
         control_configure(s->control);
-        for (Stream *stream = s->streams; stream; stream = next) {
-                next = stream->next;
-                stream_check_token(stream);
-        }
+        warn_about_tokens(s);
+        (void) access_enforce(s->access);
 }
 
 int service_reload(Service *s, ConfigError *error) {
@@ -218,9 +214,10 @@ int service_reload(Service *s, ConfigError *error) {
         r = config_load(&config, s->options.config_path, error);
         if (r == 0)
                 r = override(config, &s->options, error);
+        if (r == 0)
+                r = access_configure(s->access, config->tokens);
         if (r == 0) {
                 clamp_connections(config);
-                warn_about_tokens(config);
                 swap_config(s, config);
                 journal_write(LOG_INFO, &done, "Reloaded the configuration");
         } else {
@@ -237,7 +234,7 @@ int service_reload(Service *s, ConfigError *error) {
 
 static int open_sockets(Service *s) {
         char text[ADDRESS_TEXT_MAX];
-        size_t failed;
+        size_t failed = 0;
         int r;
 
         r = activation_inherit(&s->sockets);
@@ -320,18 +317,21 @@ int service_new(Service **ret, const Options *options, Config *config) {
         }
         s->options = *options;
         s->config = config;
-        s->tokens = config->tokens;
         s->sockets.control = -1;
         if (override(config, options, &error) != 0) {
                 log_error("%s", error.text);
                 return -EINVAL;
         }
         clamp_connections(config);
-        warn_about_tokens(config);
+        if (access_new(&s->access, s) < 0)
+                return -EINVAL;
+        warn_about_tokens(s);
         r = open_sockets(s);
         if (r < 0)
                 return r;
         r = make_parts(s);
+        if (r == 0)
+                r = access_start(s->access);
         if (r == 0)
                 r = start_rpc(s);
         if (r == 0)
@@ -374,6 +374,7 @@ Service *service_free(Service *s) {
         for (size_t i = 0; i < s->n_workers; i++)
                 worker_free(s->workers[i]);
         free(s->workers);
+        s->access = access_free(s->access); /* first: what is being done for an operator ends */
         s->control = control_free(s->control);
         if (s->rpc && rpc_drained(s->rpc))
                 rpc_free(s->rpc);

@@ -7,6 +7,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "service/access.h"
 #include "service/activation.h"
 #include "service/config.h"
 #include "service/connection.h"
@@ -23,7 +24,7 @@
 struct Service {
         Options options;
         Config *config;
-        TokenTable *tokens; /* those that are good now; the configuration's */
+        Access *access;
         sd_event *event;
         Activation sockets;
         sd_event_source *accepting[ACTIVATION_MAX + 1]; /* the last: on the control socket */

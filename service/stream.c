@@ -142,10 +142,16 @@ static int refuse(Stream *s, RpcStatus status, const char *text) {
         return -EACCES;
 }
 
+const Token *stream_find_token(const Stream *s, const TokenHash *secret) {
+        const Token *token = token_table_find(access_tokens(s->service->access), secret);
+
+        return token && token_is_good(token, service_now_ms()) ? token : NULL;
+}
+
 static int check_name(Stream *s, const Token *token, const Name *name) {
         if (!token->any_name && !name_equal(&token->name, name))
                 return refuse(s, RPC_PERMISSION_DENIED, "The token is for another name.");
-        if (token->any_name && token_table_binds(s->service->tokens, name))
+        if (token->any_name && token_table_binds(access_tokens(s->service->access), name))
                 return refuse(s, RPC_PERMISSION_DENIED,
                               "The name belongs to somebody; it takes the token made for it.");
         return 0;
@@ -183,7 +189,7 @@ int stream_login(Stream *s, const TokenHash *secret, const char *name, size_t n_
                 return refuse(s, RPC_RESOURCE_EXHAUSTED,
                               "Too many failed logins from your address; wait a minute "
                               "(auth_failures_per_minute).");
-        token = token_table_find(s->service->tokens, secret);
+        token = stream_find_token(s, secret);
         if (!token) {
                 connection_login_failed(s->connection, limits(s), now_usec(s));
                 return refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED);
@@ -198,22 +204,23 @@ int stream_login(Stream *s, const TokenHash *secret, const char *name, size_t n_
                 return r;
         s->state = STREAM_JOINED;
         s->joined_once = true;
+        token_table_use(access_tokens(s->service->access), &token->hash, service_now_ms());
         connection_joined(s->connection);
         set_timer(s, 0, NULL);
         log_stream(s, LOG_INFO, JOURNAL_JOINED, NULL);
         return 0;
 }
 
-void stream_check_token(Stream *s) {
+bool stream_check_token(Stream *s) {
         const Token *token;
 
-        if (s->state != STREAM_JOINED)
-                return;
-        token = token_table_find(s->service->tokens, &s->session.token);
+        if (s->state == STREAM_ENDING || (s->state == STREAM_OPEN && !s->has_bearer))
+                return false;
+        token = stream_find_token(s,
+                                  s->state == STREAM_JOINED ? &s->session.token : &s->bearer_hash);
         if (!token)
-                stream_end(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED, false);
-        else
-                (void) check_name(s, token, &s->session.user->name);
+                return refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED) != 0;
+        return s->state == STREAM_JOINED && check_name(s, token, &s->session.user->name) != 0;
 }
 
 uint64_t stream_lag(const Stream *s, uint64_t head) {

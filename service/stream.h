@@ -55,5 +55,7 @@ void stream_end(Stream *s, RpcStatus status, const char *text, bool flush);
 /* How many of the room's messages it has not been sent yet. */
 uint64_t stream_lag(const Stream *s, uint64_t head);
 
-/* Does what let the session in still let it in? If not, ends the stream. */
-void stream_check_token(Stream *s);
+/* The token of that secret, if it lets anybody in. */
+const Token *stream_find_token(const Stream *s, const TokenHash *secret);
+/* Does what let the session in, or would have, still let it in? If not, ends the stream: true. */
+bool stream_check_token(Stream *s);

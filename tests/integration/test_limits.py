@@ -22,7 +22,8 @@ def test_a_fast_sender_is_slowed_and_loses_nothing(daemons):
         anna.say(str(i))
     bert.expect(*(("anna", str(i)) for i in range(n)))
     took = time.monotonic() - start
-    assert (n - burst) / rate <= took <= n / rate * SLACK
+    # One more than the burst: a message may be waited for that was paid for long ago.
+    assert (n - burst - 1) / rate <= took <= n / rate * SLACK
     room.settle(anna)
 
 

@@ -15,10 +15,10 @@ FLOORS = {
     "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "intake",
               "journal", "mailbox", "memory", "notify", "peer", "rpc", "rpc-call", "rpc-internal",
-              "worker"],
-    "main": ["admin", "admin-request", "admin-sessions", "admin-status", "control", "drain",
-             "generator", "generator-main", "guard", "join", "listener", "main", "options",
-             "service", "stream"],
+              "state", "state-internal", "state-rows", "store", "worker"],
+    "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
+             "admin-status", "admin-tokens", "control", "drain", "generator", "generator-main",
+             "guard", "join", "listener", "main", "options", "service", "stream"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
@@ -28,6 +28,7 @@ LIBRARIES = [
     (r"ini\.h", r"service/config-file\.c"),
     (r"jansson\.h", r"ctl/json\.[ch]|client/format\.c"),
     (r"openssl/", r"service/token\.c"),
+    (r"sqlite3\.h", r"service/state(-\w+)?\.[ch]"),
     (r"protobuf-c/", r"proto/.*"),
     (r"systemd/sd-journal\.h", r"service/journal\.c"),
     (r"systemd/sd-daemon\.h", r"service/(activation|notify)\.c"),
@@ -270,10 +271,31 @@ def each_key_is_documented(root):
     return found
 
 
+def each_verb_is_documented(root):
+    """Every verb and option that chatctl has stands in chatctl(1); and no other."""
+    page = "packaging/man/chatctl.1"
+    macros = re.compile(r" (?:Ar|Fl|Ns|Oc|Oo|Op)\b")
+    described = {macros.split(line, maxsplit=1)[0] for line in lines(root, page)
+                 if line.startswith(".It Ic ")}
+    described |= {f".It Fl -{name}" for name in re.findall(
+        r"^\.It Fl (?:\w , )?-(\w+)", "\n".join(lines(root, page)), re.M)}
+    known = {}
+    for path, macro, row in (
+            ("ctl/verbs.c", ".It Ic ", r'\.name = "([\w ]+)"'),
+            ("ctl/arguments.c", ".It Fl -", r'\[OPTION_\w+\] = \{"([\w-]+)"')):
+        names = re.findall(row, "\n".join(lines(root, path)))
+        known.update({macro + name: path for name in names})
+        if not names:
+            return [f"{path}: its table is not to be read any more"]
+    return ([f"{known[item]}: {page} has no {item}" for item in sorted(known.keys() - described)]
+            + [f"{page}: chatctl has no {item}" for item in sorted(described - known.keys())])
+
+
 RULES = [each_file_has_a_floor, no_include_goes_upward, no_modules_include_each_other,
          folders_include_their_own_and_proto, each_library_has_one_place,
          files_and_functions_are_small, functions_take_few_parameters, lines_are_short,
-         licence_comes_first, nothing_is_unfinished, each_key_is_documented]
+         licence_comes_first, nothing_is_unfinished, each_key_is_documented,
+         each_verb_is_documented]
 
 if __name__ == "__main__":
     tree = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The tree keeps the rules; and each rule, broken on purpose in a copy, is noticed."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -18,14 +19,29 @@ def test_the_tree_keeps_the_rule(rule):
     assert not violations, violations
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def tree():
+    """A copy to plant violations in."""
     with tempfile.TemporaryDirectory(prefix="chatroom-lint-") as directory:
         for path in rules.files(ROOT):
             target = pathlib.Path(directory, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(os.path.join(ROOT, path), target)
         yield pathlib.Path(directory)
+
+
+@contextlib.contextmanager
+def planted(path, text):
+    """Appends text to a file; text None: nothing but a line without a licence is in it."""
+    before = path.read_bytes() if path.exists() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.write_bytes(b"# nothing\n" if text is None else (before or b"") + text.encode())
+        yield
+    finally:
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
 
 
 SPDX = "/* SPDX-License-Identifier: MIT */\n"
@@ -80,22 +96,20 @@ PLANTED = [
      'STRING("server", "planted", "/x", control, parse_path),\n'),
     (rules.each_key_is_documented, "etc/chatroom/chatroom.ini", "[limits]\n#no_such_key = 1\n"),
     (rules.each_key_is_documented, "etc/chatroom/chatroom.ini", "[limits]\n#max_text = 1\n"),
+    (rules.each_verb_is_documented, "ctl/verbs.c", '{.name = "plant tree",\n .usage = ""},\n'),
+    (rules.each_verb_is_documented, "ctl/arguments.c", '[OPTION_PLANT] = {"plant", NULL, ""},\n'),
+    (rules.each_verb_is_documented, "packaging/man/chatctl.1", ".It Ic plant Ar TREE\n"),
+    (rules.each_verb_is_documented, "packaging/man/chatctl.1", ".It Fl -plant Ar TREE\n"),
 ]
 
 
 @pytest.mark.parametrize("rule, path, text", PLANTED,
                          ids=[f"{rule.__name__}-{n}" for n, (rule, _, _) in enumerate(PLANTED)])
 def test_a_planted_violation_is_noticed(tree, rule, path, text):
-    """Appends text to a file (None: empties it, but for one line); nothing else may be reported."""
+    """And nothing else is."""
     before = rule(tree)
-    target = tree / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if text is None:
-        target.write_text("# nothing\n")
-    else:
-        with open(target, "a", encoding="utf-8") as f:
-            f.write(text)
-    new = [violation for violation in rule(tree) if violation not in before]
+    with planted(tree / path, text):
+        new = [violation for violation in rule(tree) if violation not in before]
     assert new
     stem = os.path.splitext(path)[0]
     assert all(stem in violation or "etc/chatroom/chatroom.ini" in violation for violation in new)

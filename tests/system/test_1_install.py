@@ -31,7 +31,8 @@ def test_the_sockets_listen_and_no_daemon_runs(machine):
 
 def test_the_units_are_sound(machine):
     status, output = machine.try_run("systemd-analyze", "verify", "--man=no", "--generators=yes",
-                                     "chatroom.service", "chatroom.socket", "chatroom-control.socket")
+                                     "chatroom.service", "chatroom.socket",
+                                     "chatroom-control.socket")
     assert (status, output) == (0, "")
 
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Daemons that do not start, die, hang and are restarted: the sockets hold, and everybody who
 connected meanwhile is served."""
+import contextlib
 import os
 import signal
+import time
 
 import http2
+from harness import DEADLINE
 from machine import DROP_IN, PORT, wait_for
-from wire import encode
+from wire import Message, encode
 
 ADDRESS = ("127.0.0.1", PORT)
 
@@ -24,16 +27,27 @@ def connections(n):
 
 
 def all_served(made):
-    """Each is in the room: who is, is heard by the one before."""
+    """Each is in the room: the first one hears all others, who speak until then."""
     first, stream = made[0]
-    for connection, other in made[1:]:
-        connection.send(other, encode("", "here"))
-        connection.flush()
-    first.pump(lambda: len(list(http2.grpc_messages(stream.data))) >= len(made) - 1,
-               lambda: f"only {len(list(http2.grpc_messages(stream.data)))} of {len(made) - 1}")
+    missing = {f"visitor{i}" for i in range(1, len(made))}
+    end = time.monotonic() + DEADLINE
+    while missing:
+        assert time.monotonic() < end, f"not in the room: {sorted(missing)}"
+        for name in missing:
+            connection, other = made[int(name.removeprefix("visitor"))]
+            connection.send(other, encode("", "here"))
+            connection.flush()
+        with contextlib.suppress(AssertionError):  # those who were not in yet speak again
+            first.pump(lambda: missing <= heard(stream), "all of them", seconds=1)
+        assert not first.closed
+        missing -= heard(stream)
     for connection, other in made:
         assert other.status is None and not connection.closed
         connection.close()
+
+
+def heard(stream):
+    return {Message.FromString(data).user for data in http2.grpc_messages(stream.data)}
 
 
 def test_a_wrong_configuration_is_clear_and_heals_by_mending_the_file_alone(machine):

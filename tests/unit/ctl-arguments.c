@@ -81,7 +81,7 @@ static void operands_and_options_come_in_any_order(void **state) {
                                       "--reason|be nice|kick|bob", "kick|--reason=be nice|bob"};
 
         for (size_t i = 0; i < ELEMENTS(texts); i++) {
-                Line line;
+                Line line = {0};
                 Invocation v = parsed(&line, texts[i]);
 
                 assert_string_equal(v.verb->name, "kick");
@@ -92,7 +92,7 @@ static void operands_and_options_come_in_any_order(void **state) {
 }
 
 static void what_is_not_given_has_its_default(void **state) {
-        Line line;
+        Line line = {0};
         Invocation v = parsed(&line, "users");
 
         assert_string_equal(v.verb->name, "users");
@@ -107,7 +107,7 @@ static void what_is_not_given_has_its_default(void **state) {
 }
 
 static void every_option_arrives(void **state) {
-        Line line;
+        Line line = {0};
         Invocation v = parsed(&line, "token|add|*|--label|l|--expires|30d|--json|--socket|/s|"
                                      "--timeout|200ms");
 
@@ -124,7 +124,7 @@ static void every_option_arrives(void **state) {
 }
 
 static void help_and_version_ask_for_nothing_else(void **state) {
-        Line line;
+        Line line = {0};
         Invocation v = parsed(&line, "--help");
 
         assert_true(v.help);
@@ -140,7 +140,7 @@ static void help_and_version_ask_for_nothing_else(void **state) {
 }
 
 static void an_empty_operand_is_one(void **state) {
-        Line line;
+        Line line = {0};
         Invocation v = parsed(&line, "kick|");
 
         assert_int_equal(v.n_operands, 1);
@@ -186,7 +186,7 @@ static void what_makes_no_sense_is_wrong_usage(void **state) {
 
         for (size_t i = 0; i < ELEMENTS(bad); i++) {
                 Invocation v = {.timeout_ms = 42};
-                Line line;
+                Line line = {0};
 
                 assert_int_equal(parse(&v, &line, bad[i]), CTL_E_USAGE);
                 assert_int_equal(v.timeout_ms, 42);
@@ -196,7 +196,7 @@ static void what_makes_no_sense_is_wrong_usage(void **state) {
 static void a_socket_path_fits_an_address(void **state) {
         char text[256] = "users|--socket|/";
         Invocation v;
-        Line line;
+        Line line = {0};
 
         memset(text + strlen(text), 'x', 106);
         assert_int_equal(parse(&v, &line, text), 0);

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The file. It is read through a connection that cannot write and takes no locks, so that reading
+ * works on a read-only or full disk and a file that is not for us stays as it is; it is written
+ * through another one, which is made when it is needed and thrown away when something broke. The
+ * lock on the directory keeps a second daemon out, whose memory would know nothing of ours.
+ *
+ * A new file gets its tables under another name: a state.db that is there is a whole one, and an
+ * empty one is a broken one.
+ */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "proto/base.h"
+#include "service/state-internal.h"
+
+#define BUSY_MS 2000
+
+struct State {
+        char *directory, *path, *fresh_path, *wal_path;
+        int lock;    /* the directory */
+        sqlite3 *db; /* for writing; NULL: not made yet, or broken */
+        StateRows loaded;
+};
+
+_printf_(2, 3) static int unusable(StateError *error, const char *format, ...) {
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(error->text, sizeof(error->text), format, args);
+        va_end(args);
+        return STATE_E_UNUSABLE;
+}
+
+static int damaged(const State *s, const char *what, StateError *error) {
+        return unusable(error,
+                        "%s is damaged (%s). Put back a copy of it, and delete state.db-wal and "
+                        "state.db-shm. Without a copy, move the three away: tokens made with "
+                        "chatctl are lost then, and revoked ones that the configuration lists are "
+                        "let in again.",
+                        s->path, what);
+}
+
+/* ---- reading */
+
+/* As a URI, with which alone SQLite can be told that nobody writes the file. */
+static char *immutable_uri(const char *path) {
+        const char *plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-";
+        char *uri = malloc(strlen(path) * 3 + sizeof("file:?immutable=1"));
+        char *end = uri ? stpcpy(uri, "file:") : NULL;
+
+        if (!uri)
+                return NULL;
+        for (; *path; path++)
+                end += sprintf(end, strchr(plain, *path) ? "%c" : "%%%02X", (unsigned char) *path);
+        strcpy(end, "?immutable=1");
+        return uri;
+}
+
+/* A log that was left behind has to be read too, and that takes what SQLite calls a write-ahead
+ * log's index: in exclusive mode it is kept in memory. */
+static int open_for_reading(const State *s, sqlite3 **ret) {
+        _cleanup_(freep) char *uri = immutable_uri(s->path);
+        struct stat st;
+        int code;
+
+        if (!uri)
+                return SQLITE_NOMEM;
+        if (stat(s->wal_path, &st) < 0 || st.st_size == 0)
+                return sqlite3_open_v2(uri, ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
+        code = sqlite3_open_v2(s->path, ret, SQLITE_OPEN_READONLY, "unix-none");
+        if (code == SQLITE_OK)
+                code = sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        if (code == SQLITE_OK)
+                code = sqlite3_exec(*ret, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
+        return code;
+}
+
+static int query_number(sqlite3 *db, const char *sql, int *ret) {
+        sqlite3_stmt *statement = NULL;
+        int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+        if (code == SQLITE_OK)
+                code = sqlite3_step(statement);
+        if (code == SQLITE_ROW)
+                *ret = sqlite3_column_int(statement, 0);
+        (void) sqlite3_finalize(statement);
+        return code == SQLITE_ROW ? SQLITE_OK : code;
+}
+
+static int check_header(const State *s, sqlite3 *db, StateError *error) {
+        int application = 0, version = 0, code;
+
+        code = query_number(db, "PRAGMA application_id", &application);
+        if (code == SQLITE_OK)
+                code = query_number(db, "PRAGMA user_version", &version);
+        if (code != SQLITE_OK)
+                return damaged(s, sqlite3_errmsg(db), error);
+        if (application != STATE_APPLICATION)
+                return damaged(s, "it is not a chatroom's", error);
+        if (version > STATE_SCHEMA)
+                return unusable(error,
+                                "%s was written by a newer chatroomd (schema %d, this one knows "
+                                "%d). It was left as it is: install that version again, or put "
+                                "back a copy from before.",
+                                s->path, version, STATE_SCHEMA);
+        return version < 1 ? damaged(s, "it has no schema", error) : 0;
+}
+
+static int read_all(State *s, sqlite3 *db, StateError *error) {
+        int r = check_header(s, db, error);
+
+        if (r != 0)
+                return r;
+        r = state_read_rows(db, &s->loaded);
+        if (r == -ENOMEM)
+                return r;
+        if (r != 0)
+                return damaged(s, r == -EUCLEAN ? "its rows are not ours" : strerror(-r), error);
+        return 0;
+}
+
+static int load(State *s, StateError *error) {
+        sqlite3 *db = NULL;
+        struct stat st;
+        int code, r;
+
+        if (stat(s->path, &st) < 0) {
+                if (errno != ENOENT)
+                        return unusable(error, "Cannot read %s: %s", s->path, strerror(errno));
+                return stat(s->wal_path, &st) == 0 && st.st_size > 0
+                               ? damaged(s, "it is missing, but its log is there", error)
+                               : 0;
+        }
+        if (st.st_size == 0)
+                return damaged(s, "it is empty", error);
+        if (access(s->path, R_OK) < 0)
+                return unusable(error, "Cannot read %s: %s", s->path, strerror(errno));
+        code = open_for_reading(s, &db);
+        if (code != SQLITE_OK)
+                r = damaged(s, sqlite3_errstr(code), error);
+        else
+                r = read_all(s, db, error);
+        (void) sqlite3_close(db);
+        return r;
+}
+
+/* ---- writing */
+
+static int make_file(const State *s) {
+        sqlite3 *db = NULL;
+        int fd, r;
+
+        if (unlink(s->fresh_path) < 0 && errno != ENOENT)
+                return -errno;
+        /* SQLite gives the files that it puts beside it the same mode. */
+        fd = open(s->fresh_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        (void) close_fd(fd);
+        r = state_errno(NULL, sqlite3_open_v2(s->fresh_path, &db, SQLITE_OPEN_READWRITE, NULL));
+        if (r == 0)
+                r = state_create_tables(db);
+        (void) sqlite3_close(db);
+        if (r == 0 && rename(s->fresh_path, s->path) < 0)
+                r = -errno;
+        if (r != 0)
+                (void) unlink(s->fresh_path);
+        else if (fsync(s->lock) < 0)
+                r = -errno;
+        return r;
+}
+
+static int open_for_writing(State *s) {
+        sqlite3 *db = NULL;
+        int r = 0;
+
+        if (access(s->path, F_OK) < 0)
+                r = errno == ENOENT ? make_file(s) : -errno;
+        if (r != 0)
+                return r;
+        r = state_errno(db, sqlite3_open_v2(s->path, &db, SQLITE_OPEN_READWRITE, NULL));
+        if (r == 0 && sqlite3_db_readonly(db, "main") == 1)
+                r = -EROFS;
+        if (r == 0)
+                r = state_errno(db, sqlite3_busy_timeout(db, BUSY_MS));
+        if (r == 0)
+                r = state_execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+        if (r != 0)
+                (void) sqlite3_close(db);
+        else
+                s->db = db;
+        return r;
+}
+
+int state_commit(State *s, const TokenChange *changes, size_t n) {
+        int moved = 0, r = 0;
+
+        if (!s->db)
+                r = open_for_writing(s);
+        if (r == 0 &&
+            sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+            moved)
+                r = -ESTALE; /* somebody has taken the file away; what is written to it is lost */
+        if (r == 0)
+                r = state_write_rows(s->db, changes, n);
+        if (r < 0) {
+                (void) sqlite3_close(s->db);
+                s->db = NULL;
+        }
+        return r;
+}
+
+/* ---- beginning and end */
+
+static int lock_directory(State *s, StateError *error) {
+        if (mkdir(s->directory, 0700) < 0 && errno != EEXIST && errno != EROFS)
+                return unusable(error, "Cannot make the state directory %s: %s", s->directory,
+                                strerror(errno));
+        s->lock = open(s->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (s->lock < 0)
+                return unusable(error, "Cannot use the state directory %s: %s", s->directory,
+                                strerror(errno));
+        if (flock(s->lock, LOCK_EX | LOCK_NB) < 0)
+                return unusable(error, "Cannot use the state directory %s: %s", s->directory,
+                                errno == EWOULDBLOCK ? "another chatroomd does" : strerror(errno));
+        return 0;
+}
+
+static int make_paths(State *s, const char *directory) {
+        s->directory = strdup(directory);
+        if (!s->directory || asprintf(&s->path, "%s/state.db", directory) < 0 ||
+            asprintf(&s->fresh_path, "%s/state.db.new", directory) < 0 ||
+            asprintf(&s->wal_path, "%s/state.db-wal", directory) < 0)
+                return -ENOMEM;
+        return 0;
+}
+
+DEFINE_CLEANUP(State *, state_free);
+
+int state_open(State **ret, const char *directory, StateError *error) {
+        _cleanup_(state_freep) State *s = calloc(1, sizeof(*s));
+        int r;
+
+        if (!s)
+                return -ENOMEM;
+        s->lock = -1;
+        r = make_paths(s, directory);
+        if (r == 0)
+                r = lock_directory(s, error);
+        if (r == 0)
+                r = load(s, error);
+        if (r == 0)
+                *ret = TAKE_PTR(s);
+        return r;
+}
+
+State *state_free(State *s) {
+        if (!s)
+                return NULL;
+        (void) sqlite3_close(s->db);
+        state_forget_loaded(s);
+        free(s->directory);
+        free(s->path);
+        free(s->fresh_path);
+        free(s->wal_path);
+        close_fd(s->lock);
+        free(s);
+        return NULL;
+}
+
+const TokenChange *state_loaded(const State *s, size_t *ret_n) {
+        *ret_n = s->loaded.n;
+        return s->loaded.changes;
+}
+
+void state_forget_loaded(State *s) {
+        free(s->loaded.changes);
+        s->loaded = (StateRows){0};
+}

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""The operator at work: the real chatctl on the real daemon, with people in the room who come in
+by clients that share no code with either. Tokens are in test_operator_tokens.py."""
+import concurrent.futures
+import json
+import os
+import signal
+import sys
+
+import grpc
+import pytest
+
+import harness
+from clients import refusal
+from ctl import chatctl
+from harness import ALICE_TOKEN, configuration
+from office import eventually, office, state  # noqa: F401: fixtures
+
+sys.path.insert(0, os.path.join(harness.ROOT, "tests"))
+import buf  # noqa: E402
+
+CODE = grpc.StatusCode
+
+
+# users, kick
+
+def test_who_is_in_the_room(office):
+    alice = office.room.join("alice", ALICE_TOKEN)
+    again = office.room.join("alice", ALICE_TOKEN)
+    office.room.join("bob")
+    users = office.json("users")["users"]
+    assert [user["name"] for user in users] == ["alice", "bob", "witness"]
+    assert [len(user["sessions"]) for user in users] == [2, 1, 1]
+    ids = [session["id"] for user in users for session in user["sessions"]]
+    assert len(set(ids)) == 4 and all(ids)
+    for session in users[0]["sessions"]:
+        assert session["address"].startswith("127.0.0.1:") and session["protocol"] == "seed"
+        assert len(session["token_id"]) == 12 and session["joined_ms"] > 1_700_000_000_000
+    # Each said one thing, to be noticed.
+    assert [session["messages"] for session in users[0]["sessions"]] == [1, 1]
+    rows = office.ctl("users").rows
+    assert [row[0] for row in rows] == ["alice", "alice", "bob", "witness"]
+    again.half_close()
+    assert again.end() == CODE.OK
+    eventually(lambda: len(office.sessions("alice")) == 1, "one session less")
+    assert alice.code is None
+
+
+def test_kick_ends_every_session_of_a_user_with_the_reason(office):
+    devices = [office.room.join("alice", ALICE_TOKEN) for _ in range(2)]
+    bob = office.room.join("bob")
+    assert office.ctl("kick", "alice", "--reason", "be nice").out == "Kicked alice: 2 sessions\n"
+    for device in devices:
+        code, details = refusal(device)
+        assert code == CODE.ABORTED and "be nice" in details
+    assert bob.code is None
+    assert office.sessions("alice") == []
+    office.room.join("alice", ALICE_TOKEN)
+
+
+def test_kick_ends_one_session(office):
+    first = office.room.join("alice", ALICE_TOKEN)
+    before = {s["id"] for s in office.sessions("alice")}
+    second = office.room.join("alice", ALICE_TOKEN)
+    new = next(s["id"] for s in office.sessions("alice") if s["id"] not in before)
+    assert office.json("kick", f"@{new}") == {"sessions": 1}
+    assert second.end() == CODE.ABORTED
+    assert first.code is None and {s["id"] for s in office.sessions("alice")} == before
+
+
+def test_whom_nobody_knows(office):
+    for who in ("nobody", "@999999"):
+        done = office.ctl("kick", who, status=1)
+        assert done.out == "" and done.err.startswith("chatctl: "), done
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "", "a b", "x" * 5000, "a\u202eb", "root"],
+                         ids=["escape", "empty", "space", "long", "bidi", "reserved"])
+def test_whom_nobody_can_be_called(office, name):
+    done = office.ctl("kick", name, status=1)
+    assert done.out == "" and "\x1b" not in done.err and "\u202e" not in done.err
+
+
+def test_a_reason_of_more_than_one_line_is_refused(office):
+    bob = office.room.join("bob")
+    for reason in ("a\nb", "\x1b[2J", "x" * 5000):
+        assert office.ctl("kick", "bob", "--reason", reason, status=1).out == ""
+    assert bob.code is None
+
+
+# reload, status
+
+def test_a_good_configuration_is_taken_and_a_faulty_one_is_not(office):
+    office.daemon.write_config(configuration(tokens=[("frank", "frank-has-a-token-too")]))
+    assert office.ctl("reload").out == "Reloaded\n"
+    office.daemon.write_config("[server]\nlisten = 127.0.0.1:0\nno_such_key = 1\n")
+    done = office.ctl("reload", status=1)
+    assert "no_such_key" in done.err and ":3" in done.err
+    frank = office.room.try_join("frank", "frank-has-a-token-too")
+    eventually(lambda: office.sessions("frank") or frank.code, "frank is in, or not")
+    assert frank.code is None
+
+
+def test_status(office):
+    office.room.join("alice", ALICE_TOKEN)
+    office.room.join("bob").say("hello")
+    status = office.json("status")
+    assert status["listen"] == [f"127.0.0.1:{office.daemon.port}"]
+    assert (status["sessions"], status["users"]) == (3, 3)
+    assert status["connections"] >= 3 and status["max_connections"] > 0
+    assert 0 < status["started_ms"] <= status["now_ms"]
+    assert status["messages"] >= 2 and status["memory_bytes"] > 0
+    assert office.ctl("status").rows[0] == ["version", status["version"]]
+
+
+# Together
+
+def test_what_was_done_and_who_claims_it_is_in_the_log(office):
+    office.room.join("bob")
+    office.ctl("kick", "bob", "--reason", "be nice", env={"SUDO_USER": "carol"})
+    line = office.daemon.wait_log(r"kick.*bob.*").string
+    assert "carol" in line and "uid 0" in line or os.geteuid() != 0
+
+
+def test_fifty_at_once(office):
+    n = harness.scaled(50)
+    office.room.join("bob")
+    with concurrent.futures.ThreadPoolExecutor(n) as pool:
+        results = list(pool.map(
+            lambda i: office.ctl(("users", "status")[i % 2], "--timeout", "30s").rows, range(n)))
+    assert {row[0] for row in results[0]} == {"bob", "witness"}
+    assert all(results)
+
+
+def test_without_the_daemon(office):
+    path = office.socket
+    office.daemon.process.send_signal(signal.SIGKILL)
+    office.daemon.exit_status()
+    done = chatctl("users", socket=path)
+    assert (done.status, done.out) == (3, "") and path in done.err
+    office.daemon.close()
+
+
+def test_completion_knows_who_is_in_the_room(office):
+    office.room.join("alice", ALICE_TOKEN)
+    session = office.sessions("alice")[0]
+    done = chatctl("__complete", "--socket", office.socket, "kick", "")
+    assert f"alice\tuser\n@{session['id']}\talice\n" in done.out
+
+
+def test_buf_curl_is_a_client_too(office):
+    try:
+        buf.find()
+    except buf.Missing as e:
+        pytest.skip(str(e))
+    office.room.join("alice", ALICE_TOKEN)
+    status, output = buf.run(
+        "curl", "--unix-socket", office.socket, "--schema", "proto", "--protocol", "grpc",
+        "--http2-prior-knowledge", "http://localhost/chatroom.v1.AdminService/ListUsers")
+    assert status == 0, output
+    assert {user["name"] for user in json.loads(output)["users"]} == {"alice", "witness"}
