@@ -62,7 +62,7 @@ int log_open(Log **ret, const char *directory, const LogOptions *options, LogErr
 Log *log_free(Log *log);
 void log_configure(Log *log, const LogOptions *options);
 
-/* The same from one log_open() to log_free(), but for append and trim; read on the store's thread. */
+/* The same from one log_open() to log_free(), but for append and trim; on the store's thread. */
 const char *log_epoch(const Log *log);
 uint64_t log_head(const Log *log);  /* id of the newest message ever; 0: none yet */
 uint64_t log_first(const Log *log); /* id of the oldest kept; head + 1: none is */

@@ -74,8 +74,8 @@ typedef struct RpcConfig {
 
 #define RPC_METHOD_UNKNOWN (-1)
 
-/* Call before any rpc_new(), with all signals blocked. There is no counterpart: gRPC would wait up to
- * ten seconds for a thread of its own that polls for a peer which never read. */
+/* Call before any rpc_new(), with all signals blocked. There is no counterpart: gRPC would wait up
+ * to ten seconds for a thread of its own that polls for a peer which never read. */
 void rpc_library_init(void);
 
 /* Starts serving connections that are handed to it. The mailbox outlives the server. */

@@ -14,7 +14,7 @@ import sys
 FLOORS = {
     "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "intake",
-              "journal", "mailbox", "memory", "notify", "peer", "rpc", "rpc-call", "rpc-internal",
+              "journal", "log", "mailbox", "memory", "notify", "peer", "rpc", "rpc-call", "rpc-internal",
               "state", "state-internal", "state-rows", "store", "worker"],
     "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
              "admin-status", "admin-tokens", "control", "drain", "generator", "generator-main",

@@ -188,7 +188,8 @@ class House:
     def room(self):
         """With somebody in it already. Whoever a test before this left there is gone."""
         if not self.rooms and self.machine.state() == "active":
-            wait_for(lambda: "@" not in self.machine.try_run("chatctl", "users")[1], "an empty room")
+            wait_for(lambda: "@" not in self.machine.try_run("chatctl", "users")[1],
+                     "an empty room")
         self.rooms.append(Room(self.machine))
         return self.rooms[-1]
 
