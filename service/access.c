@@ -233,26 +233,16 @@ static int open_state(Access *a, const char *directory) {
         return r != 0 ? log_errno(fold(r), "Cannot take in the state") : 0;
 }
 
-/* The service manager may name several: the first is ours. */
-static char *find_directory(const Service *s) {
-        const char *manager = getenv("STATE_DIRECTORY");
-
-        if (s->options.state_directory)
-                return strdup(s->options.state_directory);
-        return manager ? strndup(manager, strcspn(manager, ":")) : NULL;
-}
-
 DEFINE_CLEANUP(Access *, access_free);
 
 int access_new(Access **ret, Service *s) {
         _cleanup_(access_freep) Access *a = calloc(1, sizeof(*a));
-        _cleanup_(freep) char *directory = find_directory(s);
         int r;
 
         if (!a || token_table_new(&a->tokens) != 0)
                 return log_errno(-ENOMEM, "Cannot start");
         a->service = s;
-        r = directory ? open_state(a, directory) : 0;
+        r = s->state_directory ? open_state(a, s->state_directory) : 0;
         if (r != 0)
                 return r;
         r = access_configure(a, s->config->tokens);

@@ -48,7 +48,7 @@ static void add_session(Listing *l, const Session *session) {
         row->address = admin_text(address);
         row->joined_ms = session->joined_ms;
         row->token_id = admin_text(session->token_id);
-        row->protocol = admin_text("seed");
+        row->protocol = admin_text(stream->protocol->name);
         row->messages = session->received;
         row->lag = stream_lag(stream, l->head);
         l->session_refs[l->n_sessions++] = row;

@@ -52,6 +52,31 @@ static int parse_group(Config *c, const ConfigRow *row, const char *value, Confi
         return set_string(c, row, value);
 }
 
+/* One of a few words; what is stored is which. */
+static int parse_choice(Config *c, const ConfigRow *row, const char *value, ConfigError *error) {
+        unsigned i = 0;
+
+        for (const char *word = row->unit; *word; word += strcspn(word, " "), i++) {
+                word += *word == ' ';
+                if (strlen(value) == strcspn(word, " ") && strncmp(word, value, strlen(value)) == 0) {
+                        *(unsigned *) (void *) ((char *) c + row->offset) = i;
+                        return 0;
+                }
+        }
+        return config_error(error, "%s = %s: expected one of: %s", row->key.key,
+                            config_shown(value).text, row->unit);
+}
+
+static int parse_switch(Config *c, const ConfigRow *row, const char *value, ConfigError *error) {
+        bool on = strcmp(value, "yes") == 0;
+
+        if (!on && strcmp(value, "no") != 0)
+                return config_error(error, "%s = %s: expected yes or no", row->key.key,
+                                    config_shown(value).text);
+        *(bool *) ((char *) c + row->offset) = on;
+        return 0;
+}
+
 /* Calls `add` for each word of a list's value. */
 static int parse_words(Config *c, const char *value, ConfigError *error,
                        int (*add)(Config *c, const char *word, ConfigError *error)) {
@@ -148,6 +173,10 @@ static int parse_allow(Config *c, const ConfigRow *row, const char *value, Confi
         NUMBER("limits", #name, fallback, limits.name, min, max, unit)
 #define STRING(section, name, fallback, field, parse)                                              \
         { {section, name, fallback}, parse, offsetof(Config, field), false, 0, 0, NULL }
+#define SWITCH(section, name, fallback, field)                                                     \
+        { {section, name, fallback}, parse_switch, offsetof(Config, field), false, 0, 0, NULL }
+#define CHOICE(section, name, fallback, field, words)                                              \
+        { {section, name, fallback}, parse_choice, offsetof(Config, field), false, 0, 0, words }
 #define LIST(section, name, fallback, counter, parse)                                              \
         { {section, name, fallback}, parse, offsetof(Config, counter), true, 0, 0, NULL }
 
@@ -169,5 +198,13 @@ const ConfigRow config_rows[CONFIG_ROWS] = {
         LIMIT(rate_per_second, "5", 1, 1000000, "messages"),
         LIMIT(max_lag_messages, "4096", 1, 1048576, "messages"),
         LIMIT(max_lag_bytes, "8388608", 4096, 1073741824, "bytes"),
+        LIMIT(max_lag_age_ms, "30000", 1, 3600000, "milliseconds"),
         LIMIT(auth_failures_per_minute, "10", 1, 1000000, "failures"),
+        SWITCH("history", "enabled", "yes", history_enabled),
+        NUMBER("history", "replay", "50", history_replay, 0, 1000000, "messages"),
+        NUMBER("history", "keep_messages", "1000000", history_keep_messages, 1, 4294967295,
+               "messages"),
+        NUMBER("history", "keep_days", "365", history_keep_days, 1, 36500, "days"),
+        NUMBER("history", "keep_bytes", "1073741824", history_keep_bytes, 4096, 4294967295, "bytes"),
+        CHOICE("history", "sync", "normal", history_sync, "normal full"),
 };

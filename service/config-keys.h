@@ -7,7 +7,7 @@
 /* What a frame holds besides its text: names, ids, the encoding. */
 #define FRAME_OVERHEAD 1024
 
-#define CONFIG_ROWS 17
+#define CONFIG_ROWS 24
 
 typedef struct ConfigRow ConfigRow;
 struct ConfigRow {
@@ -18,7 +18,7 @@ struct ConfigRow {
         size_t offset; /* in Config: of the value; of a list's counter */
         bool list;
         unsigned min, max; /* of a number */
-        const char *unit;
+        const char *unit;  /* of a number; of a choice: its words */
 };
 
 extern const ConfigRow config_rows[CONFIG_ROWS];

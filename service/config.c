@@ -26,7 +26,9 @@ static int check_section(const char *section, ConfigError *error) {
         for (size_t i = 0; i < CONFIG_ROWS; i++)
                 if (strcmp(section, config_rows[i].key.section) == 0)
                         return 0;
-        return config_error(error, "unknown section [%s]: expected [server], [limits] or [tokens]",
+        return config_error(error,
+                            "unknown section [%s]: expected [server], [limits], [history] or "
+                            "[tokens]",
                             config_shown(section).text);
 }
 
@@ -159,7 +161,7 @@ static int on_line(const ConfigLine *line, void *userdata, ConfigError *error) {
         if (line->section[0] == '\0')
                 return config_error(
                         error,
-                        "%s stands before any [SECTION]: expected [server], [limits] or "
+                        "%s stands before any [SECTION]: expected [server], [limits], [history] or "
                         "[tokens] first",
                         config_shown(line->key).text);
         if (strcmp(line->section, "tokens") == 0)

@@ -21,6 +21,12 @@
 #define CONFIG_LISTEN_MAX 16
 #define CONFIG_ALLOW_MAX 64
 
+/* Words of `sync =`, in this order. */
+enum {
+        HISTORY_SYNC_NORMAL, /* survives kill -9 */
+        HISTORY_SYNC_FULL,   /* survives the loss of power */
+};
+
 typedef struct Config {
         Address listen[CONFIG_LISTEN_MAX];
         size_t n_listen;
@@ -30,6 +36,12 @@ typedef struct Config {
         char *admin_group; /* name of the group that may use it */
         unsigned workers;  /* 0: one per CPU */
         Limits limits;
+        bool history_enabled;
+        unsigned history_replay; /* messages shown to who joins and does not say how many */
+        unsigned history_keep_messages;
+        unsigned history_keep_days;
+        unsigned history_keep_bytes;
+        unsigned history_sync; /* HISTORY_SYNC_* */
         TokenTable *tokens;
         size_t n_plain_tokens; /* how many stand in the file in clear: worth a warning */
 } Config;

@@ -43,19 +43,26 @@ static int on_linger_over(sd_event_source *source, uint64_t usec, void *userdata
         return 0;
 }
 
-void drain_start(Service *s) {
+/* Not while messages are on their way into the log: who sent them is owed the answer. */
+static void dismiss(Service *s) {
         Stream *next;
 
+        if (s->dismissed || history_busy(s->history))
+                return;
+        s->dismissed = true;
+        for (Stream *stream = s->streams; stream; stream = next) {
+                next = stream->next;
+                stream_end(stream, RPC_UNAVAILABLE, SERVICE_GOING_DOWN, true);
+        }
+}
+
+void drain_start(Service *s) {
         if (s->draining)
                 return;
         s->draining = true;
         notify_stopping();
         notify_status("Draining %zu sessions", room_count_sessions(s->room));
         listener_stop(s);
-        for (Stream *stream = s->streams; stream; stream = next) {
-                next = stream->next;
-                stream_end(stream, RPC_UNAVAILABLE, SERVICE_GOING_DOWN, true);
-        }
         rpc_drain(s->rpc);
         control_drain(s->control);
         if (sd_event_add_time_relative(s->event, &s->drain_timer, CLOCK_MONOTONIC, FLUSH_USEC, 0,
@@ -65,7 +72,10 @@ void drain_start(Service *s) {
 }
 
 void drain_advance(Service *s) {
-        if (!s->draining || s->streams || !control_idle(s->control))
+        if (!s->draining)
+                return;
+        dismiss(s);
+        if (s->streams || !control_idle(s->control))
                 return;
         if (rpc_drained(s->rpc) && control_drained(s->control))
                 (void) sd_event_exit(s->event, 0);

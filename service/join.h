@@ -7,10 +7,4 @@
 
 #include "service/stream.h"
 
-/* The three names that this one method goes by. */
-#define JOIN_PATHS "/chat.Chat/Join", "/chat.ChatService/Join", "/ChatService/Join"
-
-/* The call has been admitted; a bearer token may let it in at once. Not 0: it was refused. */
-int join_opened(Stream *s);
-void join_received(Stream *s);
-void join_half_closed(Stream *s);
+extern const StreamProtocol join_protocol;

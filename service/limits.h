@@ -19,6 +19,7 @@ typedef struct Limits {
         unsigned rate_per_second;
         unsigned max_lag_messages;
         unsigned max_lag_bytes;
+        unsigned max_lag_age_ms;
         unsigned auth_failures_per_minute;
 } Limits;
 

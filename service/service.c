@@ -16,22 +16,16 @@
 
 #include "proto/base.h"
 #include "service/drain.h"
-#include "service/join.h"
 #include "service/journal.h"
 #include "service/listener.h"
 #include "service/notify.h"
+#include "service/routes.h"
 
 #define QUEUES 16
 #define EVENTS_PER_DISPATCH 256
 #define TICK_USEC UINT64_C(1000000)
 /* Descriptors for everything that is not a chat connection. */
 #define SPARE_FDS 256
-
-static const RpcMethod methods[] = {
-        {"/chat.Chat/Join", 0},
-        {"/chat.ChatService/Join", 0},
-        {"/ChatService/Join", 0},
-};
 
 uint64_t service_now_usec(const Service *s) {
         uint64_t usec = 0;
@@ -96,12 +90,30 @@ static int on_mailbox(sd_event_source *source, int fd, uint32_t events, void *us
         return 0;
 }
 
+/* Only who has answered is asked again. */
+static void ping_workers(Service *s) {
+        for (size_t i = 0; i < s->n_workers; i++)
+                if (worker_answered(s->workers[i]))
+                        worker_ping(s->workers[i],
+                                    s->config->limits.max_lag_age_ms * UINT64_C(1000));
+}
+
+static bool workers_answer(const Service *s) {
+        for (size_t i = 0; i < s->n_workers; i++)
+                if (!worker_answered(s->workers[i]))
+                        return false;
+        return true;
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         Service *s = userdata;
 
         connections_sweep(s->connections, service_now_usec(s));
         control_sweep(s->control);
         access_tick(s->access);
+        history_tick(s->history);
+        rates_sweep(s->rates, service_now_usec(s));
+        ping_workers(s);
         if (!s->draining)
                 notify_status("%zu sessions of %zu users on %zu connections",
                               room_count_sessions(s->room), room_count_users(s->room),
@@ -115,14 +127,10 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
  * hangs. */
 static int on_watchdog(sd_event_source *source, uint64_t usec, void *userdata) {
         Service *s = userdata;
-        bool alive = true;
 
-        for (size_t i = 0; i < s->n_workers; i++)
-                alive = alive && worker_answered(s->workers[i]);
-        if (alive) {
+        if (workers_answer(s)) {
                 notify_watchdog();
-                for (size_t i = 0; i < s->n_workers; i++)
-                        worker_ping(s->workers[i]);
+                ping_workers(s);
         }
         (void) sd_event_source_set_time_relative(source, notify_watchdog_usec() / 4);
         (void) sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -284,7 +292,13 @@ static int make_parts(Service *s) {
         if (r >= 0)
                 r = connections_new(&s->connections, s->max_fd);
         if (r == 0)
-                r = room_new(&s->room, "lobby", &s->config->limits);
+                r = rates_new(&s->rates);
+        if (r == 0)
+                r = history_new(&s->history, s);
+        if (r == 0)
+                r = history_make_room(s->history, &s->room, "lobby");
+        if (r == 0)
+                r = history_start(s->history);
         if (r == 0)
                 r = mailbox_new(&s->mailbox);
         if (r == 0)
@@ -293,13 +307,15 @@ static int make_parts(Service *s) {
 }
 
 static int start_rpc(Service *s) {
+        RpcMethod methods[ROUTES];
         RpcConfig config = {.methods = methods,
-                            .n_methods = ELEMENTS(methods),
+                            .n_methods = ROUTES,
                             .n_queues = QUEUES,
                             .max_frame = s->config->limits.max_frame,
                             .max_streams_per_connection =
                                     s->config->limits.max_streams_per_connection};
 
+        routes_list(methods);
         rpc_library_init();
         return rpc_new(&s->rpc, &config, s->mailbox);
 }
@@ -378,6 +394,8 @@ Service *service_free(Service *s) {
         s->control = control_free(s->control);
         if (s->rpc && rpc_drained(s->rpc))
                 rpc_free(s->rpc);
+        history_free(s->history);
+        rates_free(s->rates);
         room_free(s->room);
         connections_free(s->connections);
         mailbox_free(s->mailbox);

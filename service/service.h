@@ -13,7 +13,9 @@
 #include "service/connection.h"
 #include "service/control.h"
 #include "service/guard.h"
+#include "service/history.h"
 #include "service/options.h"
+#include "service/rates.h"
 #include "service/room.h"
 #include "service/rpc.h"
 #include "service/stream.h"
@@ -23,6 +25,7 @@
 
 struct Service {
         Options options;
+        char *state_directory; /* NULL: nothing outlives the process */
         Config *config;
         Access *access;
         sd_event *event;
@@ -35,6 +38,8 @@ struct Service {
         Guard *guard;
         size_t max_fd;    /* no descriptor will be as high as that */
         Control *control; /* NULL: there is no control socket */
+        History *history;
+        Rates *rates;
         Room *room;
         Worker **workers;
         size_t n_workers;
@@ -43,6 +48,7 @@ struct Service {
         uint64_t n_refused; /* streams */
         int64_t started_ms; /* Unix time */
         bool draining;
+        bool dismissed; /* while draining: every session has been told */
 };
 
 /* Makes everything and listens; nothing is served before service_run(). What goes wrong has been

@@ -12,8 +12,9 @@
 #include <string.h>
 
 #include "proto/base.h"
-#include "service/join.h"
+#include "service/history.h"
 #include "service/journal.h"
+#include "service/routes.h"
 #include "service/service.h"
 
 #define USEC_PER_MSEC UINT64_C(1000)
@@ -85,6 +86,13 @@ static void leave_room(Stream *s, const char *reason) {
         room_leave(s->service->room, &s->session);
 }
 
+static void say_goodbye(Stream *s, RpcStatus status, const char *text) {
+        RpcPayload *goodbye = s->protocol->goodbye(status, text);
+
+        if (goodbye)
+                reader_post(s->reader, goodbye);
+}
+
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
         if (s->state == STREAM_ENDING)
                 return;
@@ -95,13 +103,24 @@ void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
         leave_room(s, text);
         s->state = STREAM_ENDING;
         set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
+        if (s->reader && s->protocol->goodbye && status != RPC_OK)
+                say_goodbye(s, status, text);
         if (s->reader)
                 (void) reader_finish(s->reader, status, text, flush);
         else
                 rpc_call_finish(s->call, status, text);
 }
 
-/* It cannot follow; what it missed it can never be given on this protocol. */
+void stream_replied(Stream *s) {
+        s->state = STREAM_ENDING;
+        set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
+}
+
+void stream_stop_timer(Stream *s) {
+        set_timer(s, 0, NULL);
+}
+
+/* It does not read, or cannot be given any more what it missed. */
 static void cut_off(Stream *s) {
         if (s->state == STREAM_JOINED) {
                 log_stream(s, LOG_NOTICE, JOURNAL_CUT, "too far behind");
@@ -109,7 +128,8 @@ static void cut_off(Stream *s) {
         }
         s->state = STREAM_ENDING;
         rpc_call_cancel(s->call, RPC_RESOURCE_EXHAUSTED,
-                        "You are too far behind the room (max_lag_messages, max_lag_bytes).");
+                        "You are too far behind the room (max_lag_messages, max_lag_bytes, "
+                        "max_lag_age_ms).");
         connection_close_soon(s->connection, now_usec(s));
 }
 
@@ -117,6 +137,7 @@ static void stream_free(Stream *s) {
         leave_room(s, NULL);
         connection_close_stream(s->connection, s->joined_once);
         s->timer = sd_event_source_disable_unref(s->timer);
+        history_forget(s->service->history, s);
         reader_detach(s->reader);
         rpc_call_set_userdata(s->call, NULL);
         if (s->previous)
@@ -137,7 +158,7 @@ static int on_join_timeout(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-static int refuse(Stream *s, RpcStatus status, const char *text) {
+int stream_refuse(Stream *s, RpcStatus status, const char *text) {
         stream_end(s, status, text, false);
         return -EACCES;
 }
@@ -150,15 +171,45 @@ const Token *stream_find_token(const Stream *s, const TokenHash *secret) {
 
 static int check_name(Stream *s, const Token *token, const Name *name) {
         if (!token->any_name && !name_equal(&token->name, name))
-                return refuse(s, RPC_PERMISSION_DENIED, "The token is for another name.");
+                return stream_refuse(s, RPC_PERMISSION_DENIED, "The token is for another name.");
         if (token->any_name && token_table_binds(access_tokens(s->service->access), name))
-                return refuse(s, RPC_PERMISSION_DENIED,
+                return stream_refuse(s, RPC_PERMISSION_DENIED,
                               "The name belongs to somebody; it takes the token made for it.");
         return 0;
 }
 
-static int enter_room(Stream *s, const Token *token, const Name *name) {
+int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t n_name,
+                    StreamIdentity *ret) {
+        StreamIdentity identity;
+        int r = 0;
+
+        if (connection_may_login(s->connection, limits(s), now_usec(s)) > 0)
+                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
+                                     "Too many failed logins from your address; wait a minute "
+                                     "(auth_failures_per_minute).");
+        identity.token = secret ? stream_find_token(s, secret) : NULL;
+        if (!identity.token) {
+                connection_login_failed(s->connection, limits(s), now_usec(s));
+                return stream_refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED);
+        }
+        if (n_name == 0 && !identity.token->any_name)
+                identity.name = identity.token->name;
+        else
+                r = name_parse(&identity.name, name, n_name);
+        if (r != 0)
+                return stream_refuse(s, RPC_INVALID_ARGUMENT, name_strerror(r));
+        r = check_name(s, identity.token, &identity.name);
+        if (r != 0)
+                return r;
+        if (!identity.token->any_name)
+                identity.name = identity.token->name;
+        *ret = identity;
+        return 0;
+}
+
+int stream_join(Stream *s, const StreamIdentity *identity) {
         Service *service = s->service;
+        const Token *token = identity->token;
         int r;
 
         s->session.id = ++service->last_session;
@@ -166,49 +217,40 @@ static int enter_room(Stream *s, const Token *token, const Name *name) {
         memcpy(s->session.token_id, token->id, sizeof(token->id));
         s->session.any_name = token->any_name;
         s->session.joined_ms = service_now_ms();
-        r = room_join(service->room, &s->session, name, limits(s)->max_sessions_per_user);
+        r = room_join(service->room, &s->session, &identity->name,
+                      limits(s)->max_sessions_per_user);
         if (r == ROOM_E_TAKEN)
-                return refuse(s, RPC_ALREADY_EXISTS, "The name is taken.");
+                return stream_refuse(s, RPC_ALREADY_EXISTS, "The name is taken.");
         if (r == ROOM_E_FULL)
-                return refuse(s, RPC_RESOURCE_EXHAUSTED,
-                              "You have too many sessions (max_sessions_per_user).");
-        if (r == 0)
-                r = reader_new(&s->reader, service_pick_worker(service), s->call, s->session.id,
-                               ring_head(room_ring(service->room)));
+                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
+                                     "You have too many sessions (max_sessions_per_user).");
         if (r != 0)
-                return refuse(s, RPC_RESOURCE_EXHAUSTED, "The server is out of memory.");
-        return 0;
-}
-
-int stream_login(Stream *s, const TokenHash *secret, const char *name, size_t n_name) {
-        const Token *token;
-        Name parsed;
-        int r;
-
-        if (connection_may_login(s->connection, limits(s), now_usec(s)) > 0)
-                return refuse(s, RPC_RESOURCE_EXHAUSTED,
-                              "Too many failed logins from your address; wait a minute "
-                              "(auth_failures_per_minute).");
-        token = stream_find_token(s, secret);
-        if (!token) {
-                connection_login_failed(s->connection, limits(s), now_usec(s));
-                return refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED);
-        }
-        r = name_parse(&parsed, name, n_name);
-        if (r != 0)
-                return refuse(s, RPC_INVALID_ARGUMENT, name_strerror(r));
-        r = check_name(s, token, &parsed);
-        if (r == 0)
-                r = enter_room(s, token, token->any_name ? &parsed : &token->name);
-        if (r != 0)
-                return r;
+                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY);
         s->state = STREAM_JOINED;
         s->joined_once = true;
-        token_table_use(access_tokens(s->service->access), &token->hash, service_now_ms());
+        token_table_use(access_tokens(service->access), &token->hash, service_now_ms());
         connection_joined(s->connection);
         set_timer(s, 0, NULL);
         log_stream(s, LOG_INFO, JOURNAL_JOINED, NULL);
         return 0;
+}
+
+int stream_deliver(Stream *s, uint64_t after, RpcPayload *first) {
+        ReaderOptions options = {.wire = s->protocol->wire,
+                                 .session = s->session.id,
+                                 .after = after,
+                                 .first = first};
+
+        if (reader_new(&s->reader, service_pick_worker(s->service), s->call, &options) != 0)
+                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY);
+        return 0;
+}
+
+bool stream_is_own_token(const Stream *s, const void *text, size_t n) {
+        TokenHash hash;
+
+        return token_hash_secret(&hash, text, n) == 0 &&
+               memcmp(&hash, &s->session.token, sizeof(hash)) == 0;
 }
 
 bool stream_check_token(Stream *s) {
@@ -219,7 +261,7 @@ bool stream_check_token(Stream *s) {
         token = stream_find_token(s,
                                   s->state == STREAM_JOINED ? &s->session.token : &s->bearer_hash);
         if (!token)
-                return refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED) != 0;
+                return stream_refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED) != 0;
         return s->state == STREAM_JOINED && check_name(s, token, &s->session.user->name) != 0;
 }
 
@@ -239,7 +281,7 @@ static int on_may_receive(sd_event_source *source, uint64_t usec, void *userdata
 void stream_receive(Stream *s) {
         uint64_t wait = 0;
 
-        if (s->state == STREAM_ENDING)
+        if (s->state == STREAM_ENDING || (s->state == STREAM_JOINED && s->service->draining))
                 return;
         if (s->state == STREAM_JOINED)
                 wait = session_charge(&s->session, limits(s), now_usec(s));
@@ -261,19 +303,19 @@ static int admit(Stream *s) {
                 break;
         case CONNECTION_E_FLOOD:
                 connection_shutdown(s->connection);
-                return refuse(s, RPC_RESOURCE_EXHAUSTED, "Streams are opened too fast.");
+                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, "Streams are opened too fast.");
         case CONNECTION_E_STREAMS:
-                return refuse(s, RPC_RESOURCE_EXHAUSTED,
+                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
                               "Too many streams on this connection "
                               "(max_streams_per_connection).");
         default:
-                return refuse(s, RPC_RESOURCE_EXHAUSTED,
+                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
                               "Too many streams from your address that have not joined.");
         }
         if (s->service->draining)
-                return refuse(s, RPC_UNAVAILABLE, SERVICE_GOING_DOWN);
-        if (rpc_call_method(s->call) == RPC_METHOD_UNKNOWN)
-                return refuse(s, RPC_UNIMPLEMENTED, "There is no such method.");
+                return stream_refuse(s, RPC_UNAVAILABLE, SERVICE_GOING_DOWN);
+        if (!s->protocol)
+                return stream_refuse(s, RPC_UNIMPLEMENTED, "There is no such method.");
         return 0;
 }
 
@@ -288,6 +330,7 @@ static void on_opened(Service *service, RpcCall *call) {
         s->service = service;
         s->call = call;
         s->connection = c;
+        s->protocol = routes_protocol(rpc_call_method(call));
         s->next = service->streams;
         if (s->next)
                 s->next->previous = s;
@@ -297,7 +340,7 @@ static void on_opened(Service *service, RpcCall *call) {
                 return;
         set_timer(s, limits(s)->join_timeout_ms * USEC_PER_MSEC, on_join_timeout);
         find_bearer(s);
-        if (join_opened(s) == 0)
+        if (s->protocol->opened(s) == 0)
                 stream_receive(s);
 }
 
@@ -309,10 +352,19 @@ void stream_dispatch(Service *service, RpcCall *call, unsigned events) {
         s = rpc_call_userdata(call);
         if (!s)
                 return;
-        if ((events & RPC_RECEIVED) && s->state != STREAM_ENDING)
-                join_received(s);
-        if (events & RPC_HALF_CLOSED)
-                join_half_closed(s);
+        if ((events & RPC_RECEIVED) && s->state != STREAM_ENDING) {
+                size_t n;
+
+                (void) rpc_call_received(call, &n);
+                connection_received(s->connection, n);
+                s->protocol->received(s);
+        }
+        if ((events & RPC_HALF_CLOSED) && s->state != STREAM_ENDING)
+                s->protocol->half_closed(s);
+        if ((events & RPC_TAKEN) && s->state != STREAM_ENDING && s->protocol->taken)
+                s->protocol->taken(s);
+        if ((events & RPC_BEHIND) && history_fetch(service->history, s) != 0)
+                stream_end(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY, false);
         if (events & RPC_LAGGED)
                 cut_off(s);
         if (events & RPC_CLOSED)

@@ -9,11 +9,32 @@
 #include <systemd/sd-event.h>
 
 #include "service/connection.h"
+#include "service/log.h"
 #include "service/rpc.h"
 #include "service/session.h"
 #include "service/worker.h"
 
+#define STREAM_SECRET_CHARS 32
+
+typedef struct Fetch Fetch;
 typedef struct Service Service;
+typedef struct Stream Stream;
+
+/* What its messages mean, and what is said to it. */
+typedef struct StreamProtocol {
+        const char *name; /* for the operator */
+        Wire wire;
+        /* The call has been admitted. 0: receive its first message; else it has been dealt with. */
+        int (*opened)(Stream *s);
+        void (*received)(Stream *s);
+        void (*half_closed)(Stream *s);
+        /* What it sent is in the log (0), or cannot be written (negative errno). */
+        void (*posted)(Stream *s, const LogMessage *m, int result);
+        /* What was waiting to be sent to it has been taken. NULL: nobody asks. */
+        void (*taken)(Stream *s);
+        /* The last part before the status. NULL: none. */
+        RpcPayload *(*goodbye)(RpcStatus status, const char *text);
+} StreamProtocol;
 
 typedef enum StreamState {
         STREAM_OPEN,   /* has not joined */
@@ -21,8 +42,9 @@ typedef enum StreamState {
         STREAM_ENDING, /* its status is decided */
 } StreamState;
 
-typedef struct Stream {
+struct Stream {
         Service *service;
+        const StreamProtocol *protocol;
         RpcCall *call;
         Connection *connection;
         StreamState state;
@@ -30,24 +52,54 @@ typedef struct Stream {
         bool has_bearer;
         bool greeted; /* its first message has come */
         bool joined_once;
+        bool leaving;       /* has half-closed, and is owed what became of its messages */
+        bool waiting;       /* for its messages to be dealt with, before it may send more */
+        unsigned n_posts;   /* messages of it on their way into the log */
+        Fetch *fetch;       /* what is being read for it */
+        char secret[STREAM_SECRET_CHARS + 1]; /* with which its place can be taken; empty: not */
         Session session;
         Reader *reader;
         sd_event_source *timer; /* to join, to receive again, or to end: one at a time */
-        struct Stream *previous, *next;
-} Stream;
+        Stream *previous, *next;
+};
+
+typedef struct StreamIdentity {
+        const Token *token;
+        Name name;
+} StreamIdentity;
 
 /* One text for everything that is wrong with a token, so that it tells nobody what. */
+#define STREAM_NOT_STORED "The message cannot be stored; try again later."
+#define STREAM_NAMELESS "This takes a token that is bound to a name."
+#define STREAM_OUT_OF_MEMORY "The server is out of memory."
 #define STREAM_TOKEN_REFUSED "The token is missing, unknown, expired or revoked."
 
 /* Everything that the mailbox brings about a call. */
 void stream_dispatch(Service *service, RpcCall *call, unsigned events);
 
-/* Lets the stream in. The secret is the hash of what it showed. On failure the stream has been
- * ended with the status that says why, and the result is not 0. */
-int stream_login(Stream *s, const TokenHash *secret, const char *name, size_t n_name);
+/* Who is it, by the hash of the secret that it showed, and the name that it gave (if the token is
+ * bound, it need not give one)? On failure the stream has been ended with the status that says why,
+ * and the result is not 0. */
+int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t n_name,
+                    StreamIdentity *ret);
+/* Lets it into the room. Fails as stream_identify() does. */
+int stream_join(Stream *s, const StreamIdentity *identity);
+/* Begins to deliver what follows `after`, and before it the part, which is taken. As above. */
+int stream_deliver(Stream *s, uint64_t after, RpcPayload *first);
 
 /* Arms the next receive: now, or when the session's rate allows. */
 void stream_receive(Stream *s);
+
+/* Ends the stream; always -EACCES, for whoever returns what came of it. */
+int stream_refuse(Stream *s, RpcStatus status, const char *text);
+
+/* Is the text the very secret that the session came in with? Then it is not for others to see. */
+bool stream_is_own_token(const Stream *s, const void *text, size_t n);
+
+/* The one answer of a single call has been sent. */
+void stream_replied(Stream *s);
+/* It waits for us now, and not we for it. */
+void stream_stop_timer(Stream *s);
 
 /* Ends the stream in order and in bounded time: with flush, after what is in the log now. */
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush);

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* A message of the room as the protocols put it on the wire. Any thread. */
+#pragma once
+
+#include <protobuf-c/protobuf-c.h>
+
+#include "service/log.h"
+#include "service/ring.h"
+#include "service/rpc.h"
+
+int message_pack(RpcPayload **ret, const ProtobufCMessage *message);
+
+/* A NUL-terminated text as a field. */
+ProtobufCBinaryData message_text(const char *text);
+
+/* One form each, as ring_entry_new() wants them. */
+int message_encode(RpcPayload *ret[static WIRES], const LogMessage *m);
+
+/* v1: what follows `after`, as one payload: the messages, and before them the gap if the first does
+ * not follow at once. With no messages, everything up to `head` is the gap. */
+int message_encode_batch(RpcPayload **ret, const LogMessage *messages, size_t n, uint64_t after,
+                         uint64_t head);
