@@ -13,8 +13,9 @@ import sys
 # modules of the model or the edges include each other, directly or not.
 FLOORS = {
     "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
-    "edges": ["activation", "config", "config-file", "config-keys", "connection", "intake",
-              "journal", "log", "mailbox", "memory", "notify", "peer", "rpc", "rpc-call", "rpc-internal",
+    "edges": ["activation", "config", "config-file", "config-keys", "connection", "database",
+              "intake", "journal", "log", "log-append", "log-file", "log-internal", "log-read",
+              "log-rows", "mailbox", "memory", "notify", "peer", "rpc", "rpc-call", "rpc-internal",
               "state", "state-internal", "state-rows", "store", "worker"],
     "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
              "admin-status", "admin-tokens", "control", "drain", "generator", "generator-main",
@@ -27,8 +28,8 @@ LIBRARIES = [
     (r"grpc/", r"service/rpc(-\w+)?\.[ch]|proto/rpc_client\w*\.[ch]"),
     (r"ini\.h", r"service/config-file\.c"),
     (r"jansson\.h", r"ctl/json\.[ch]|client/format\.c"),
-    (r"openssl/", r"service/token\.c"),
-    (r"sqlite3\.h", r"service/state(-\w+)?\.[ch]"),
+    (r"openssl/", r"service/(token|log-append)\.c"),
+    (r"sqlite3\.h", r"service/(database|(log|state)(-\w+)?)\.[ch]"),
     (r"protobuf-c/", r"proto/.*"),
     (r"systemd/sd-journal\.h", r"service/journal\.c"),
     (r"systemd/sd-daemon\.h", r"service/(activation|notify)\.c"),
