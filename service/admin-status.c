@@ -7,13 +7,14 @@
 #include "service/admin.h"
 #include "service/memory.h"
 #include "service/service.h"
+#include "service/settings.h"
 
 #define SLOW_USEC UINT64_C(2000000)
 
 void admin_reload(AdminCall *a) {
         Admin__ReloadResponse response = ADMIN__RELOAD_RESPONSE__INIT;
         ConfigError error = {0};
-        int r = service_reload(a->service, &error);
+        int r = settings_reload(a->service, &error);
 
         if (r == 0)
                 admin_reply(a, &response.base);

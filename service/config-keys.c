@@ -58,7 +58,8 @@ static int parse_choice(Config *c, const ConfigRow *row, const char *value, Conf
 
         for (const char *word = row->unit; *word; word += strcspn(word, " "), i++) {
                 word += *word == ' ';
-                if (strlen(value) == strcspn(word, " ") && strncmp(word, value, strlen(value)) == 0) {
+                if (strlen(value) == strcspn(word, " ") &&
+                    strncmp(word, value, strlen(value)) == 0) {
                         *(unsigned *) (void *) ((char *) c + row->offset) = i;
                         return 0;
                 }
@@ -205,6 +206,7 @@ const ConfigRow config_rows[CONFIG_ROWS] = {
         NUMBER("history", "keep_messages", "1000000", history_keep_messages, 1, 4294967295,
                "messages"),
         NUMBER("history", "keep_days", "365", history_keep_days, 1, 36500, "days"),
-        NUMBER("history", "keep_bytes", "1073741824", history_keep_bytes, 4096, 4294967295, "bytes"),
+        NUMBER("history", "keep_bytes", "1073741824", history_keep_bytes, 4096, 4294967295,
+               "bytes"),
         CHOICE("history", "sync", "normal", history_sync, "normal full"),
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a session is told besides messages (its welcome, acknowledgements, notices) goes out as parts
- * in front of them. How many can wait is bounded: no more is received from a session than can be
- * answered.
+ * What a session is told besides messages (its welcome, acknowledgements, notices) goes out as
+ * parts in front of them. How many can wait is bounded: no more is received from a session than can
+ * be answered.
  */
 #include "service/connect.h"
 

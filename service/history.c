@@ -235,9 +235,10 @@ static void run_fetch(StoreRequest *request) {
         Fetch *f = CONTAINER_OF(request, Fetch, request);
         LogMessage *messages = NULL;
         size_t n = 0;
+        LogRange range = {f->after, FETCH_MESSAGES, FETCH_BYTES};
         uint64_t head = log_head(f->history->log);
 
-        f->result = log_read(f->history->log, f->after, FETCH_MESSAGES, FETCH_BYTES, &messages, &n);
+        f->result = log_read(f->history->log, &range, &messages, &n);
         if (f->result == 0)
                 f->result = message_encode_batch(&f->payload, messages, n, f->after, head);
         f->up_to = n > 0 ? messages[n - 1].id : head;
@@ -379,19 +380,20 @@ int history_new(History **ret, Service *s) {
 
 /* Reads on until the head: the ring drops what is too old for it by itself. */
 static int fill_ring(History *h, uint64_t after) {
+        LogRange range = {after, FETCH_MESSAGES, FETCH_BYTES};
         size_t n;
         int r;
 
         do {
                 LogMessage *messages = NULL;
 
-                r = log_read(h->log, after, FETCH_MESSAGES, FETCH_BYTES, &messages, &n);
+                r = log_read(h->log, &range, &messages, &n);
                 if (r != 0)
                         return r;
                 for (size_t i = 0; i < n; i++) {
                         (void) room_stamp(room(h), messages[i].time_ms);
                         publish(h, &messages[i], 0);
-                        after = messages[i].id;
+                        range.after = messages[i].id;
                 }
                 log_messages_free(messages, n);
         } while (n > 0);

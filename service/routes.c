@@ -12,12 +12,9 @@ static const struct {
         const char *path;
         const StreamProtocol *protocol;
 } routes[ROUTES] = {
-        {"/chat.Chat/Join", &join_protocol},
-        {"/chat.ChatService/Join", &join_protocol},
-        {"/ChatService/Join", &join_protocol},
-        {V1("Connect"), &connect_protocol},
-        {V1("Subscribe"), &subscribe_protocol},
-        {V1("Send"), &send_protocol},
+        {"/chat.Chat/Join", &join_protocol},         {"/chat.ChatService/Join", &join_protocol},
+        {"/ChatService/Join", &join_protocol},       {V1("Connect"), &connect_protocol},
+        {V1("Subscribe"), &subscribe_protocol},      {V1("Send"), &send_protocol},
         {V1("ListMembers"), &list_members_protocol},
 };
 

@@ -42,10 +42,10 @@ enum {
         RPC_OPENED = 1 << 0,
         RPC_RECEIVED = 1 << 1,    /* rpc_call_received() has it */
         RPC_HALF_CLOSED = 1 << 2, /* nothing more will be received */
-        RPC_TAKEN = 1 << 3,  /* what was waiting to be sent has been taken */
-        RPC_BEHIND = 1 << 4, /* what is to be sent next is not in memory */
-        RPC_LAGGED = 1 << 5, /* it cannot follow */
-        RPC_CLOSED = 1 << 6, /* over, for whatever reason; the last event */
+        RPC_TAKEN = 1 << 3,       /* what was waiting to be sent has been taken */
+        RPC_BEHIND = 1 << 4,      /* what is to be sent next is not in memory */
+        RPC_LAGGED = 1 << 5,      /* it cannot follow */
+        RPC_CLOSED = 1 << 6,      /* over, for whatever reason; the last event */
 };
 
 /* What is posted to the sender's item. */

@@ -20,12 +20,11 @@
 #include "service/listener.h"
 #include "service/notify.h"
 #include "service/routes.h"
+#include "service/settings.h"
 
 #define QUEUES 16
 #define EVENTS_PER_DISPATCH 256
 #define TICK_USEC UINT64_C(1000000)
-/* Descriptors for everything that is not a chat connection. */
-#define SPARE_FDS 256
 
 uint64_t service_now_usec(const Service *s) {
         uint64_t usec = 0;
@@ -147,95 +146,8 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         ConfigError error;
 
-        (void) service_reload(userdata, &error);
+        (void) settings_reload(userdata, &error);
         return 0;
-}
-
-/* ---- configuration */
-
-static int override(Config *config, const Options *options, ConfigError *error) {
-        int r = 0;
-
-        if (options->n_listen > 0)
-                config->n_listen = 0;
-        for (size_t i = 0; r == 0 && i < options->n_listen; i++)
-                r = config_add_listen(config, options->listen[i], error);
-        return r;
-}
-
-/* One descriptor each, and what is left over must do for the rest. */
-static void clamp_connections(Config *config) {
-        struct rlimit limit;
-        unsigned most;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-                return;
-        limit.rlim_cur = limit.rlim_max;
-        (void) setrlimit(RLIMIT_NOFILE, &limit);
-        if (limit.rlim_cur >= (rlim_t) config->limits.max_connections + SPARE_FDS)
-                return;
-        most = limit.rlim_cur > 2 * SPARE_FDS ? (unsigned) limit.rlim_cur - SPARE_FDS : SPARE_FDS;
-        log_warning("max_connections is %u, but with at most %llu open files it can only be %u",
-                    config->limits.max_connections, (unsigned long long) limit.rlim_cur, most);
-        config->limits.max_connections = most;
-}
-
-static void warn_about_tokens(const Service *s) {
-        if (s->config->n_plain_tokens > 0)
-                log_warning("%zu tokens stand in clear in the configuration; "
-                            "sha256:HASH keeps them from whoever reads it",
-                            s->config->n_plain_tokens);
-        if (token_table_size(access_tokens(s->access)) == 0)
-                log_warning("There are no tokens, so nobody can join");
-}
-
-static bool same_listen(const Config *a, const Config *b) {
-        if (a->n_listen != b->n_listen)
-                return false;
-        for (size_t i = 0; i < a->n_listen; i++)
-                if (memcmp(&a->listen[i], &b->listen[i], sizeof(a->listen[i])) != 0)
-                        return false;
-        return true;
-}
-
-static void swap_config(Service *s, Config *config) {
-        if (!same_listen(s->config, config))
-                log_warning("listen has changed; what is listened on changes with: %s",
-                            s->sockets.inherited ? LISTENER_RESTART : "a restart");
-        if (ring_resize(room_ring(s->room), config->limits.max_lag_messages,
-                        config->limits.max_lag_bytes) != 0)
-                log_warning("Out of memory: max_lag_messages stays as it was");
-        config_free(s->config);
-        s->config = config;
-        control_configure(s->control);
-        warn_about_tokens(s);
-        (void) access_enforce(s->access);
-}
-
-int service_reload(Service *s, ConfigError *error) {
-        static const JournalEvent done = {.kind = JOURNAL_RELOADED},
-                                  failed = {.kind = JOURNAL_RELOAD_FAILED};
-        Config *config = NULL;
-        int r;
-
-        notify_reloading();
-        r = config_load(&config, s->options.config_path, error);
-        if (r == 0)
-                r = override(config, &s->options, error);
-        if (r == 0)
-                r = access_configure(s->access, config->tokens);
-        if (r == 0) {
-                clamp_connections(config);
-                swap_config(s, config);
-                journal_write(LOG_INFO, &done, "Reloaded the configuration");
-        } else {
-                config_free(config);
-                if (r < 0)
-                        snprintf(error->text, sizeof(error->text), "%s", strerror(-r));
-                journal_write(LOG_ERR, &failed, "Kept the old configuration: %s", error->text);
-        }
-        notify_ready();
-        return r;
 }
 
 /* ---- beginning and end */
@@ -320,6 +232,15 @@ static int start_rpc(Service *s) {
         return rpc_new(&s->rpc, &config, s->mailbox);
 }
 
+/* The service manager may name several: the first is ours. */
+static char *find_state_directory(const Options *options) {
+        const char *manager = getenv("STATE_DIRECTORY");
+
+        if (options->state_directory)
+                return strdup(options->state_directory);
+        return manager ? strndup(manager, strcspn(manager, ":")) : NULL;
+}
+
 DEFINE_CLEANUP(Service *, service_free);
 
 int service_new(Service **ret, const Options *options, Config *config) {
@@ -334,14 +255,15 @@ int service_new(Service **ret, const Options *options, Config *config) {
         s->options = *options;
         s->config = config;
         s->sockets.control = -1;
-        if (override(config, options, &error) != 0) {
+        s->state_directory = find_state_directory(options);
+        if (settings_override(config, options, &error) != 0) {
                 log_error("%s", error.text);
                 return -EINVAL;
         }
-        clamp_connections(config);
+        settings_clamp(config);
         if (access_new(&s->access, s) < 0)
                 return -EINVAL;
-        warn_about_tokens(s);
+        settings_warn(s);
         r = open_sockets(s);
         if (r < 0)
                 return r;
@@ -400,6 +322,7 @@ Service *service_free(Service *s) {
         connections_free(s->connections);
         mailbox_free(s->mailbox);
         config_free(s->config);
+        free(s->state_directory);
         sd_event_unref(s->event);
         free(s);
         return NULL;

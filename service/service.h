@@ -62,8 +62,3 @@ uint64_t service_now_usec(const Service *s); /* CLOCK_MONOTONIC */
 int64_t service_now_ms(void);                /* Unix time */
 Worker *service_pick_worker(const Service *s);
 void service_wake_workers(const Service *s);
-
-/* Reads the configuration again: all of it, or none. error->text says what was wrong. */
-int service_reload(Service *s, ConfigError *error);
-/* No newcomers; everybody is sent home with what is still theirs; then the loop ends. */
-void service_drain(Service *s);

@@ -173,8 +173,9 @@ static int check_name(Stream *s, const Token *token, const Name *name) {
         if (!token->any_name && !name_equal(&token->name, name))
                 return stream_refuse(s, RPC_PERMISSION_DENIED, "The token is for another name.");
         if (token->any_name && token_table_binds(access_tokens(s->service->access), name))
-                return stream_refuse(s, RPC_PERMISSION_DENIED,
-                              "The name belongs to somebody; it takes the token made for it.");
+                return stream_refuse(
+                        s, RPC_PERMISSION_DENIED,
+                        "The name belongs to somebody; it takes the token made for it.");
         return 0;
 }
 
@@ -306,11 +307,11 @@ static int admit(Stream *s) {
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, "Streams are opened too fast.");
         case CONNECTION_E_STREAMS:
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
-                              "Too many streams on this connection "
-                              "(max_streams_per_connection).");
+                                     "Too many streams on this connection "
+                                     "(max_streams_per_connection).");
         default:
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
-                              "Too many streams from your address that have not joined.");
+                                     "Too many streams from your address that have not joined.");
         }
         if (s->service->draining)
                 return stream_refuse(s, RPC_UNAVAILABLE, SERVICE_GOING_DOWN);

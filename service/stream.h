@@ -52,10 +52,10 @@ struct Stream {
         bool has_bearer;
         bool greeted; /* its first message has come */
         bool joined_once;
-        bool leaving;       /* has half-closed, and is owed what became of its messages */
-        bool waiting;       /* for its messages to be dealt with, before it may send more */
-        unsigned n_posts;   /* messages of it on their way into the log */
-        Fetch *fetch;       /* what is being read for it */
+        bool leaving;     /* has half-closed, and is owed what became of its messages */
+        bool waiting;     /* for its messages to be dealt with, before it may send more */
+        unsigned n_posts; /* messages of it on their way into the log */
+        Fetch *fetch;     /* what is being read for it */
         char secret[STREAM_SECRET_CHARS + 1]; /* with which its place can be taken; empty: not */
         Session session;
         Reader *reader;

@@ -43,9 +43,9 @@ struct Reader {
         bool dead;       /* nothing will be sent any more */
         bool detached;
         bool finishing;
-        bool fetching;          /* RPC_BEHIND has been posted */
-        RpcPayload *fed;        /* what came of it */
-        uint64_t busy_usec;     /* when the send that is out was begun */
+        bool fetching;      /* RPC_BEHIND has been posted */
+        RpcPayload *fed;    /* what came of it */
+        uint64_t busy_usec; /* when the send that is out was begun */
 
         /* for both, under worker->parts_lock */
         Part *parts, **parts_end;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The worker's thread, and the loop's side of it. A reader's fields belong to the thread from its
- * attachment on; the loop speaks to it through the mailbox only. The thread frees a reader when it is
- * detached and no send of it is out.
+ * attachment on; the loop speaks to it through the mailbox only. The thread frees a reader when it
+ * is detached and no send of it is out.
  */
 #include <assert.h>
 #include <string.h>

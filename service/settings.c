@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From a configuration to what is done: what the command line and the system make of it, and how a
+ * new one takes the place of the old one while everything runs.
+ */
+#include "service/settings.h"
+
+#include <string.h>
+#include <sys/resource.h>
+
+#include "proto/base.h"
+#include "service/journal.h"
+#include "service/listener.h"
+#include "service/notify.h"
+#include "service/service.h"
+
+/* Descriptors for everything that is not a chat connection. */
+#define SPARE_FDS 256
+
+int settings_override(Config *config, const Options *options, ConfigError *error) {
+        int r = 0;
+
+        if (options->n_listen > 0)
+                config->n_listen = 0;
+        for (size_t i = 0; r == 0 && i < options->n_listen; i++)
+                r = config_add_listen(config, options->listen[i], error);
+        return r;
+}
+
+/* One descriptor each, and what is left over must do for the rest. */
+void settings_clamp(Config *config) {
+        struct rlimit limit;
+        unsigned most;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur >= (rlim_t) config->limits.max_connections + SPARE_FDS)
+                return;
+        most = limit.rlim_cur > 2 * SPARE_FDS ? (unsigned) limit.rlim_cur - SPARE_FDS : SPARE_FDS;
+        log_warning("max_connections is %u, but with at most %llu open files it can only be %u",
+                    config->limits.max_connections, (unsigned long long) limit.rlim_cur, most);
+        config->limits.max_connections = most;
+}
+
+void settings_warn(const Service *s) {
+        if (s->config->n_plain_tokens > 0)
+                log_warning("%zu tokens stand in clear in the configuration; "
+                            "sha256:HASH keeps them from whoever reads it",
+                            s->config->n_plain_tokens);
+        if (token_table_size(access_tokens(s->access)) == 0)
+                log_warning("There are no tokens, so nobody can join");
+}
+
+static bool same_listen(const Config *a, const Config *b) {
+        if (a->n_listen != b->n_listen)
+                return false;
+        for (size_t i = 0; i < a->n_listen; i++)
+                if (memcmp(&a->listen[i], &b->listen[i], sizeof(a->listen[i])) != 0)
+                        return false;
+        return true;
+}
+
+static void swap_config(Service *s, Config *config) {
+        if (!same_listen(s->config, config))
+                log_warning("listen has changed; what is listened on changes with: %s",
+                            s->sockets.inherited ? LISTENER_RESTART : "a restart");
+        if (ring_resize(room_ring(s->room), config->limits.max_lag_messages,
+                        config->limits.max_lag_bytes) != 0)
+                log_warning("Out of memory: max_lag_messages stays as it was");
+        config_free(s->config);
+        s->config = config;
+        control_configure(s->control);
+        history_configure(s->history);
+        settings_warn(s);
+        (void) access_enforce(s->access);
+}
+
+int settings_reload(Service *s, ConfigError *error) {
+        static const JournalEvent done = {.kind = JOURNAL_RELOADED},
+                                  failed = {.kind = JOURNAL_RELOAD_FAILED};
+        Config *config = NULL;
+        int r;
+
+        notify_reloading();
+        r = config_load(&config, s->options.config_path, error);
+        if (r == 0)
+                r = settings_override(config, &s->options, error);
+        if (r == 0)
+                r = access_configure(s->access, config->tokens);
+        if (r == 0) {
+                settings_clamp(config);
+                swap_config(s, config);
+                journal_write(LOG_INFO, &done, "Reloaded the configuration");
+        } else {
+                config_free(config);
+                if (r < 0)
+                        snprintf(error->text, sizeof(error->text), "%s", strerror(-r));
+                journal_write(LOG_ERR, &failed, "Kept the old configuration: %s", error->text);
+        }
+        notify_ready();
+        return r;
+}
