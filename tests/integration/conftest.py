@@ -10,6 +10,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from clients import Room  # noqa: E402
 from harness import Daemon, configuration, sanitizers  # noqa: E402
+from v1 import House  # noqa: E402
 
 
 class Daemons:
@@ -19,10 +20,10 @@ class Daemons:
         self.all = []
         self.rooms = []
 
-    def start(self, server=None, limits=None, tokens=None, **arguments):
+    def start(self, server=None, limits=None, tokens=None, history=None, **arguments):
         daemon = Daemon.__new__(Daemon)
         self.all.append(daemon)  # first: its log is wanted above all if it does not start
-        daemon.__init__(configuration(server, limits, tokens), **arguments)
+        daemon.__init__(configuration(server, limits, tokens, history), **arguments)
         return daemon
 
     def room(self, **arguments):
@@ -65,6 +66,27 @@ def daemons():
 def room(daemons):
     """A room with the limits that a real one starts with."""
     return daemons.room()
+
+
+@pytest.fixture
+def houses(daemons):
+    """Makes houses: houses(limits={...}, history={...}) has its first daemon already."""
+    made = []
+
+    def make(start=True, **arguments):
+        made.append(House(daemons, **arguments))
+        if start:
+            made[-1].start()
+        return made[-1]
+
+    yield make
+    for house in made:
+        house.close()
+
+
+@pytest.fixture
+def house(houses):
+    return houses()
 
 
 @pytest.hookimpl(hookwrapper=True)

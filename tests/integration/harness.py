@@ -4,6 +4,8 @@
 Every daemon started here must end by itself with the status that the test expects, and without a
 word from a sanitizer: `Daemon.stop` checks both.
 """
+import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -93,7 +95,7 @@ def ini(sections):
     return "\n".join(lines)
 
 
-def configuration(server=None, limits=None, tokens=None):
+def configuration(server=None, limits=None, tokens=None, history=None):
     """What the tests start from, with a test's own changes."""
     if tokens is None:
         tokens = [("*", OPEN_TOKEN), ("*", "token2"), ("alice", ALICE_TOKEN)]
@@ -101,18 +103,39 @@ def configuration(server=None, limits=None, tokens=None):
         "server": {"listen": "127.0.0.1:0", "allow": "127.0.0.0/8", "admin_group": "root",
                    **(server or {})},
         "limits": dict(limits or {}),
+        **({"history": dict(history)} if history else {}),
         "tokens": tokens,
     }
 
 
+@contextlib.contextmanager
+def activation(sockets, names=True):
+    """What starts a daemon that gets listening sockets, (name, socket), as systemd hands them over:
+    a launcher and the descriptors to pass."""
+    held = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 100) for _, s in sockets]
+    # A shell has the process id that LISTEN_PID must name before it becomes the daemon.
+    script = f"export LISTEN_PID=$$ LISTEN_FDS={len(held)}"
+    if names:
+        script += f" LISTEN_FDNAMES={':'.join(name for name, _ in sockets)}"
+    script += '; exec "$@" ' + " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(held))
+    try:
+        yield ["bash", "-c", script, "bash"], held
+    finally:
+        for fd in held:
+            os.close(fd)
+
+
 class Daemon(Waiter):
     def __init__(self, config=None, arguments=(), launcher=(), executable=CHATROOMD,
-                 environment=None, pass_fds=(), wait=True):
+                 environment=None, pass_fds=(), state=None, wait=True):
         super().__init__()
         self.directory = tempfile.mkdtemp(prefix="chatroom-")
         self.config_path = os.path.join(self.directory, "chatroom.ini")
         self.write_config(config or configuration())
-        os.mkdir(os.path.join(self.directory, "state"))
+        # A state directory that is given is not removed: it may be another daemon's after this.
+        self.state = state or os.path.join(self.directory, "state")
+        os.makedirs(self.state, exist_ok=True)
+        self.control = os.path.join(self.directory, "control.sock")
         self.notify = NotifySocket(os.path.join(self.directory, "notify"))
         self.log = []  # the lines of its standard error
         self.stopped = False
@@ -120,8 +143,8 @@ class Daemon(Waiter):
         # Should the tests be killed, their daemons go with them.
         argv = ["setpriv", "--pdeathsig", "KILL", *sanitizers.prefix(BUILD), *launcher, executable,
                 "--config", self.config_path,
-                "--control", os.path.join(self.directory, "control.sock"),
-                "--state", os.path.join(self.directory, "state"), *arguments]
+                "--control", self.control,
+                "--state", self.state, *arguments]
         self.process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             pass_fds=pass_fds,

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """How the daemon starts: command line, configuration, readiness, sockets from systemd."""
 import contextlib
-import fcntl
 import os
 import re
 import socket
@@ -152,17 +151,8 @@ def test_a_client_that_connects_before_ready_joins_too(daemons):
 
 def activated(daemons, sockets, names=True, **arguments):
     """Starts a daemon that gets listening sockets as systemd hands them over: (name, socket)."""
-    held = [fcntl.fcntl(s.fileno(), fcntl.F_DUPFD, 100) for _, s in sockets]
-    # A shell has the process id that LISTEN_PID must name before it becomes the daemon.
-    script = f"export LISTEN_PID=$$ LISTEN_FDS={len(held)}"
-    if names:
-        script += f" LISTEN_FDNAMES={':'.join(name for name, _ in sockets)}"
-    script += '; exec "$@" ' + " ".join(f"{3 + i}<&{fd} {fd}<&-" for i, fd in enumerate(held))
-    try:
-        return daemons.start(launcher=["bash", "-c", script, "bash"], pass_fds=held, **arguments)
-    finally:
-        for fd in held:
-            os.close(fd)
+    with harness.activation(sockets, names) as (launcher, held):
+        return daemons.start(launcher=launcher, pass_fds=held, **arguments)
 
 
 def joins_at(address, name):

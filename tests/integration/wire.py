@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Python's own view of proto/chat.proto, made by protoc when the tests start."""
+"""Python's own view of the protocols: protoc makes it from their descriptions."""
 import atexit
 import importlib
 import os
@@ -11,18 +11,22 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-def _generate():
+PROTO = os.path.join(ROOT, "proto")
+
+
+def stubs(path, proto=PROTO):
+    """The two modules, messages and stubs, that protoc makes from a description in that folder."""
     folder = tempfile.mkdtemp(prefix="chatroom-wire-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    proto = os.path.join(ROOT, "proto")
     subprocess.run(["protoc", f"-I{proto}", f"--python_out={folder}", f"--grpc_python_out={folder}",
                     f"--plugin=protoc-gen-grpc_python={shutil.which('grpc_python_plugin')}",
-                    os.path.join(proto, "chat.proto")], check=True)
+                    os.path.join(proto, path)], check=True)
     sys.path.insert(0, folder)
-    return importlib.import_module("chat_pb2"), importlib.import_module("chat_pb2_grpc")
+    module = path.removesuffix(".proto").replace("/", ".")
+    return importlib.import_module(f"{module}_pb2"), importlib.import_module(f"{module}_pb2_grpc")
 
 
-chat_pb2, chat_pb2_grpc = _generate()
+chat_pb2, chat_pb2_grpc = stubs("chat.proto")
 Message = chat_pb2.Message
 
 
