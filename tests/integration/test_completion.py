@@ -69,7 +69,8 @@ def completed(words, command="chatctl", library=BASH_COMPLETION, directory=None)
               'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
               'COMP_LINE=$LINE; COMP_POINT=${#COMP_LINE}; _$1; printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(
-        ["bash", "--norc", "-c", script, "bash", *broken], stdin=subprocess.DEVNULL,
+        [*harness.sanitizers.prefix(harness.BUILD), "bash", "--norc", "-c", script, "bash",
+         *broken], stdin=subprocess.DEVNULL,
         capture_output=True, text=True, timeout=harness.DEADLINE, check=True, cwd=directory,
         env={"PATH": BUILT, "LANG": "C.UTF-8", "LIBRARY": library, "LINE": line, "HOME": "/",
              "BREAKS": " \t\n\"'><;|&(:" + breaks,
@@ -144,15 +145,19 @@ def test_a_name_with_controls_in_it_is_not_offered(admin):
 def shells(directory):
     opened = []
 
+    reports = os.path.join(directory, "sanitizer")
+
     def start(argv, env):
-        shell = Terminal(argv, env={"PATH": BUILT, "LANG": "C.UTF-8", "TERM": "dumb",
-                                    "HOME": directory, **env})
+        shell = Terminal([*harness.sanitizers.prefix(harness.BUILD), *argv],
+                         env={"PATH": BUILT, "LANG": "C.UTF-8", "TERM": "dumb",
+                              "HOME": directory, **harness.sanitizers.environment(reports), **env})
         opened.append(shell)
         return shell
 
     yield start
     for shell in opened:
         shell.close()
+    assert not harness.sanitizers.reports(reports), harness.sanitizers.reports(reports)
 
 
 def start_bash(shells, directory, library):
