@@ -2,11 +2,10 @@
 /* A message of the room as the protocols put it on the wire. Any thread. */
 #pragma once
 
-#include <protobuf-c/protobuf-c.h>
-
 #include "service/log.h"
 #include "service/ring.h"
 #include "service/rpc.h"
+#include "wire-chatroom.pb-c.h"
 
 int message_pack(RpcPayload **ret, const ProtobufCMessage *message);
 

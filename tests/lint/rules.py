@@ -12,14 +12,16 @@ import sys
 # Who may include whom in service/: files of a floor include that floor or lower ones, and no two
 # modules of the model or the edges include each other, directly or not.
 FLOORS = {
-    "model": ["address", "limits", "name", "ring", "room", "session", "text", "token"],
+    "model": ["address", "limits", "name", "rates", "ring", "room", "session", "text", "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "database",
               "intake", "journal", "log", "log-append", "log-file", "log-internal", "log-read",
-              "log-rows", "mailbox", "memory", "notify", "peer", "rpc", "rpc-call", "rpc-internal",
-              "state", "state-internal", "state-rows", "store", "worker"],
+              "log-rows", "mailbox", "memory", "message", "notify", "peer", "reader", "rpc",
+              "rpc-call", "rpc-internal", "rpc-payload", "state", "state-internal", "state-rows",
+              "store", "worker", "worker-internal"],
     "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
-             "admin-status", "admin-tokens", "control", "drain", "generator", "generator-main",
-             "guard", "join", "listener", "main", "options", "service", "stream"],
+             "admin-status", "admin-tokens", "connect", "control", "drain", "generator",
+             "generator-main", "guard", "history", "join", "listener", "main", "options",
+             "routes", "service", "settings", "stream", "unary"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
@@ -249,7 +251,7 @@ def each_key_is_documented(root):
     default; and no other."""
     table = "\n".join(lines(root, "service/config-keys.c"))
     keys = {(section, key): default for section, key, default in re.findall(
-        r'(?:LIST|STRING|NUMBER)\("(\w+)", "(\w+)",\s*"([^"]*)"', table)}
+        r'(?:LIST|STRING|NUMBER|SWITCH|CHOICE)\("(\w+)", "(\w+)",\s*"([^"]*)"', table)}
     keys.update({("limits", key): default for key, default in
                  re.findall(r'LIMIT\((\w+), "([^"]*)"', table) if key != "name"})
     documented = {}

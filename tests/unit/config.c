@@ -70,6 +70,7 @@ static void the_default_limits_are_those_of_the_documentation(void **state) {
                 .rate_per_second = 5,
                 .max_lag_messages = 4096,
                 .max_lag_bytes = 8 * 1024 * 1024,
+                .max_lag_age_ms = 30000,
                 .auth_failures_per_minute = 10,
         };
 
@@ -129,8 +130,9 @@ static void every_key_takes_effect(void **state) {
                        "max_streams_per_connection = 14\njoin_timeout_ms = 15\n"
                        "max_text = 16\nmax_frame = 1717\nrate_burst = 18\n"
                        "rate_per_second = 19\nmax_lag_messages = 20\n"
-                       "max_lag_bytes = 212121\nauth_failures_per_minute = 22\n");
-        const Limits expected = {11, 12, 13, 14, 15, 16, 1717, 18, 19, 20, 212121, 22};
+                       "max_lag_bytes = 212121\nmax_lag_age_ms = 23\n"
+                       "auth_failures_per_minute = 22\n");
+        const Limits expected = {11, 12, 13, 14, 15, 16, 1717, 18, 19, 20, 212121, 23, 22};
 
         assert_int_equal(c->n_listen, 1);
         assert_listens(c, 0, "127.0.0.1:0");

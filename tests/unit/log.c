@@ -12,9 +12,15 @@ static void messages_are_given_as_they_were_taken(void **state) {
         LogOptions options = {.boot_id = "b1"};
         LogError error;
         Log *l = NULL;
-        LogMessage m[2] = {{.time_ms = 5, .user = (char *) "alice", .text = (char *) "hello", .n_text = 5},
-                           {.time_ms = 4, .user = (char *) "bob", .text = (char *) "hi\xc3\xa4", .n_text = 4,
-                            .client_id = "c1", .has_key = true, .key = {1}}};
+        LogMessage m[2] = {
+                {.time_ms = 5, .user = (char *) "alice", .text = (char *) "hello", .n_text = 5},
+                {.time_ms = 4,
+                 .user = (char *) "bob",
+                 .text = (char *) "hi\xc3\xa4",
+                 .n_text = 4,
+                 .client_id = "c1",
+                 .has_key = true,
+                 .key = {1}}};
         LogMessage *got;
         size_t n;
 
