@@ -65,6 +65,7 @@ class Stream(Waiter):
         self.present = set()  # who is there, by what presence told
         self.responses = 0
         self.problems = []
+        self._answers = []  # acks and notices, as they came
         self._taken = 0
         self._resume = start if isinstance(start, pb.Resume) else None
         self._next = None  # the id that has to come next
@@ -125,9 +126,11 @@ class Stream(Waiter):
 
     def _take_acks(self, acks):
         self.acks += acks
+        self._answers += acks
 
     def _take_notices(self, notices):
         self.notices += notices
+        self._answers += notices
 
     def _take_presence(self, presence):
         if presence.reset:
@@ -207,6 +210,7 @@ class Session(Stream):
 
     def __init__(self, channel, token=ALICE_TOKEN, start=None):
         super().__init__(start)
+        self._sent = collections.Counter()
         self._outbox = queue.SimpleQueue()
         connect_ = channel.stream_stream(
             f"{SERVICE}/Connect",
@@ -228,22 +232,26 @@ class Session(Stream):
 
     def send(self, text, client_id=None):
         client_id = new_id() if client_id is None else client_id
+        self._sent[client_id] += 1
         self.put(pb.ConnectRequest(send=pb.Outgoing(client_id=client_id, text=text)))
         return client_id
 
     def answers(self, client_id):
-        return [a for a in self.acks + self.notices if a.client_id == client_id]
+        return [answer for answer in self._answers if answer.client_id == client_id]
+
+    def answer(self, client_id):
+        """What came back for that, as often as it was sent: the last."""
+        self.until(lambda: len(self.answers(client_id)) >= self._sent[client_id],
+                   lambda: f"an answer to {client_id}")
+        return self.answers(client_id)[-1]
 
     def ack(self, client_id):
-        """Waits until that is acknowledged."""
-        self.until(lambda: self.answers(client_id), lambda: f"an answer to {client_id}")
-        answer = self.answers(client_id)[-1]
+        answer = self.answer(client_id)
         assert isinstance(answer, pb.Ack), f"a notice and no ack: {answer}"
         return answer
 
     def notice(self, client_id):
-        self.until(lambda: self.answers(client_id), lambda: f"an answer to {client_id}")
-        answer = self.answers(client_id)[-1]
+        answer = self.answer(client_id)
         assert isinstance(answer, pb.Notice), f"an ack and no notice: {answer}"
         return answer
 
