@@ -78,6 +78,46 @@ static RpcPayload *goodbye(RpcStatus status, const char *text) {
         return message_pack(&part, &response.base) == 0 ? part : NULL;
 }
 
+/* ---- presence */
+
+static void free_change(PresenceChange *c) {
+        free(c->joined);
+        free(c->left);
+}
+
+static ProtobufCBinaryData *name_fields(const char **names, size_t n) {
+        ProtobufCBinaryData *fields = calloc(n + 1, sizeof(*fields));
+
+        for (size_t i = 0; fields && i < n; i++)
+                fields[i] = message_text(names[i]);
+        return fields;
+}
+
+/* One difference at a time: the next one is made when this one is on its way. */
+static void tell_presence(Stream *s) {
+        Chatroom__ConnectResponse response = CHATROOM__CONNECT_RESPONSE__INIT;
+        Chatroom__Presence presence = CHATROOM__PRESENCE__INIT;
+        _cleanup_(freep) ProtobufCBinaryData *joined = NULL, *left = NULL;
+        _cleanup_(free_change) PresenceChange change = {0};
+
+        if (s->state != STREAM_JOINED || reader_waiting(s->reader, s->waiting) > 0 ||
+            presence_since(s->service->presence, s->presence, &change) != 0)
+                return;
+        joined = name_fields(change.joined, change.n_joined);
+        left = name_fields(change.left, change.n_left);
+        if (!joined || !left)
+                return;
+        s->presence = presence_version(s->service->presence);
+        presence.reset = change.reset;
+        presence.n_joined = change.n_joined;
+        presence.joined = joined;
+        presence.n_left = change.n_left;
+        presence.left = left;
+        response.presence = &presence;
+        if (change.reset || change.n_joined + change.n_left > 0)
+                post(s, &response);
+}
+
 /* ---- where to begin */
 
 typedef struct Start {
@@ -251,6 +291,7 @@ static void on_hello(Stream *s, const Chatroom__ConnectRequest *m) {
                 start.resume = hello->resume;
         else if (hello->start_case == CHATROOM__HELLO__START_HISTORY)
                 start.history = hello->history;
+        s->wants_presence = hello->presence;
         if (enter(s, hello->user, &start) == 0)
                 receive_next(s);
 }
@@ -332,6 +373,7 @@ const StreamProtocol connect_protocol = {
         .half_closed = connect_half_closed,
         .posted = connect_posted,
         .taken = connect_taken,
+        .tell_presence = tell_presence,
         .goodbye = goodbye,
 };
 
@@ -358,6 +400,7 @@ static void subscribe_received(Stream *s) {
                 start.resume = m->resume;
         else if (m->start_case == CHATROOM__SUBSCRIBE_REQUEST__START_HISTORY)
                 start.history = m->history;
+        s->wants_presence = m->presence;
         (void) enter(s, message_text(""), &start);
 }
 
@@ -377,5 +420,6 @@ const StreamProtocol subscribe_protocol = {
         .received = subscribe_received,
         .half_closed = subscribe_half_closed,
         .posted = subscribe_posted,
+        .tell_presence = tell_presence,
         .goodbye = goodbye,
 };

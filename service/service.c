@@ -71,6 +71,19 @@ static int start_workers(Service *s) {
 
 /* ---- what the loop is woken by */
 
+/* After a batch of events, so that many who come together are told in one go; with `all`, also to
+ * those who could not be told before. */
+static void tell_presence(Service *s, bool all) {
+        uint64_t version = presence_version(s->presence);
+
+        if (!all && s->presence_told == version)
+                return;
+        s->presence_told = version;
+        for (Stream *stream = s->streams; stream; stream = stream->next)
+                if (stream->wants_presence && stream->presence < version)
+                        stream->protocol->tell_presence(stream);
+}
+
 static int on_mailbox(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         Service *s = userdata;
 
@@ -85,6 +98,7 @@ static int on_mailbox(sd_event_source *source, int fd, uint32_t events, void *us
                 stream_dispatch(s, call, flags);
                 rpc_call_taken(call, flags);
         }
+        tell_presence(s, false);
         drain_advance(s);
         return 0;
 }
@@ -111,6 +125,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         control_sweep(s->control);
         access_tick(s->access);
         history_tick(s->history);
+        presence_settle(s->presence, service_now_usec(s));
+        tell_presence(s, true);
         rates_sweep(s->rates, service_now_usec(s));
         ping_workers(s);
         if (!s->draining)
@@ -205,6 +221,8 @@ static int make_parts(Service *s) {
                 r = connections_new(&s->connections, s->max_fd);
         if (r == 0)
                 r = rates_new(&s->rates);
+        if (r == 0)
+                r = presence_new(&s->presence);
         if (r == 0)
                 r = history_new(&s->history, s);
         if (r == 0)
@@ -318,6 +336,7 @@ Service *service_free(Service *s) {
                 rpc_free(s->rpc);
         history_free(s->history);
         rates_free(s->rates);
+        presence_free(s->presence);
         room_free(s->room);
         connections_free(s->connections);
         mailbox_free(s->mailbox);

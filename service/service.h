@@ -15,6 +15,7 @@
 #include "service/guard.h"
 #include "service/history.h"
 #include "service/options.h"
+#include "service/presence.h"
 #include "service/rates.h"
 #include "service/room.h"
 #include "service/rpc.h"
@@ -39,14 +40,16 @@ struct Service {
         size_t max_fd;    /* no descriptor will be as high as that */
         Control *control; /* NULL: there is no control socket */
         History *history;
+        Presence *presence;
         Rates *rates;
         Room *room;
         Worker **workers;
         size_t n_workers;
         Stream *streams;
         uint64_t last_session;
-        uint64_t n_refused; /* streams */
-        int64_t started_ms; /* Unix time */
+        uint64_t n_refused;     /* streams */
+        int64_t started_ms;     /* Unix time */
+        uint64_t presence_told; /* the version that has been offered to everybody */
         bool draining;
         bool dismissed; /* while draining: every session has been told */
 };

@@ -79,11 +79,17 @@ static int on_end_timeout(sd_event_source *source, uint64_t usec, void *userdata
         return 0;
 }
 
+static void drop_out(Stream *s) {
+        if (s->session.user->n_sessions == 1)
+                presence_go(s->service->presence, &s->session.user->name, now_usec(s));
+        room_leave(s->service->room, &s->session);
+}
+
 static void leave_room(Stream *s, const char *reason) {
         if (!s->session.user)
                 return;
         log_stream(s, LOG_INFO, JOURNAL_LEFT, reason);
-        room_leave(s->service->room, &s->session);
+        drop_out(s);
 }
 
 static void say_goodbye(Stream *s, RpcStatus status, const char *text) {
@@ -124,7 +130,7 @@ void stream_stop_timer(Stream *s) {
 static void cut_off(Stream *s) {
         if (s->state == STREAM_JOINED) {
                 log_stream(s, LOG_NOTICE, JOURNAL_CUT, "too far behind");
-                room_leave(s->service->room, &s->session);
+                drop_out(s);
         }
         s->state = STREAM_ENDING;
         rpc_call_cancel(s->call, RPC_RESOURCE_EXHAUSTED,
@@ -225,6 +231,8 @@ int stream_join(Stream *s, const StreamIdentity *identity) {
         if (r == ROOM_E_FULL)
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
                                      "You have too many sessions (max_sessions_per_user).");
+        if (r == 0 && s->session.user->n_sessions == 1)
+                r = presence_come(service->presence, &identity->name);
         if (r != 0)
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY);
         s->state = STREAM_JOINED;

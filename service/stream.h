@@ -32,6 +32,8 @@ typedef struct StreamProtocol {
         void (*posted)(Stream *s, const LogMessage *m, int result);
         /* What was waiting to be sent to it has been taken. NULL: nobody asks. */
         void (*taken)(Stream *s);
+        /* Who is there has changed. NULL: it is not told. */
+        void (*tell_presence)(Stream *s);
         /* The last part before the status. NULL: none. */
         RpcPayload *(*goodbye)(RpcStatus status, const char *text);
 } StreamProtocol;
@@ -55,7 +57,9 @@ struct Stream {
         bool leaving;     /* has half-closed, and is owed what became of its messages */
         bool waiting;     /* for its messages to be dealt with, before it may send more */
         unsigned n_posts; /* messages of it on their way into the log */
-        Fetch *fetch;     /* what is being read for it */
+        bool wants_presence;
+        uint64_t presence;                    /* the version that it has been told */
+        Fetch *fetch;                         /* what is being read for it */
         char secret[STREAM_SECRET_CHARS + 1]; /* with which its place can be taken; empty: not */
         Session session;
         Reader *reader;
