@@ -222,7 +222,7 @@ static int enter(Stream *s, ProtobufCBinaryData name, const Start *start) {
 
 static bool is_client_id(const ProtobufCBinaryData *id) {
         return id->len > 0 && id->len <= LOG_CLIENT_ID_MAX &&
-               text_check((const char *) id->data, id->len, LOG_CLIENT_ID_MAX) == 0;
+               text_check_line((const char *) id->data, id->len, LOG_CLIENT_ID_MAX) == 0;
 }
 
 /* The next message is received when its answer is sure to have a place. */
@@ -246,8 +246,9 @@ static void on_outgoing(Stream *s, const Chatroom__Outgoing *m) {
         if (!is_client_id(&m->client_id))
                 notify_sender(s, m->client_id, RPC_INVALID_ARGUMENT,
                               "A client_id has 1 to 36 bytes, and no control characters.");
-        else if (r != 0)
-                notify_sender(s, m->client_id, RPC_INVALID_ARGUMENT, text_strerror(r));
+        else if (r != 0 || m->text.len == 0)
+                notify_sender(s, m->client_id, RPC_INVALID_ARGUMENT,
+                              r != 0 ? text_strerror(r) : "The text is empty.");
         else if (stream_is_own_token(s, draft.text, draft.n_text))
                 notify_sender(s, m->client_id, RPC_INVALID_ARGUMENT,
                               "That was your token, not a message; nobody has seen it.");

@@ -168,16 +168,30 @@ static bool flushed(const Reader *r) {
         return r->cursor >= r->flush_to && atomic_load(&r->n_parts) == 0;
 }
 
+static void cancel(Reader *r) {
+        rpc_call_cancel(r->call, r->status, r->status_text);
+        r->dead = true;
+}
+
+static void finish(Reader *r) {
+        if (r->goodbye) {
+                r->said_goodbye = true;
+                settle(r, rpc_call_send_parts(r->call, &r->goodbye, 1));
+                r->goodbye = rpc_payload_free(r->goodbye);
+                if (r->busy || r->dead)
+                        return;
+        }
+        rpc_call_finish(r->call, r->status, r->status_text);
+        r->dead = true;
+}
+
 static void finish_if_due(Reader *r) {
         if (!r->finishing)
                 return;
-        if (r->dead || (r->busy && r->flush_to == 0)) {
-                rpc_call_cancel(r->call, r->status, r->status_text);
-                r->dead = true;
-        } else if (!r->busy && flushed(r)) {
-                rpc_call_finish(r->call, r->status, r->status_text);
-                r->dead = true;
-        }
+        if (r->dead || (r->busy && r->flush_to == 0 && !r->said_goodbye))
+                cancel(r);
+        else if (!r->busy && flushed(r))
+                finish(r);
 }
 
 static bool has_work(const Worker *w, const Reader *r) {
@@ -211,6 +225,7 @@ void reader_free(Reader *r) {
         parts_free(r->parts);
         rpc_payload_free(r->fed);
         rpc_payload_free(r->feed);
+        rpc_payload_free(r->goodbye);
         rpc_call_unref(r->call);
         free(r->status_text);
         free(r);

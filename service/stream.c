@@ -92,11 +92,12 @@ static void leave_room(Stream *s, const char *reason) {
         drop_out(s);
 }
 
-static void say_goodbye(Stream *s, RpcStatus status, const char *text) {
-        RpcPayload *goodbye = s->protocol->goodbye(status, text);
+static void finish_reader(Stream *s, RpcStatus status, const char *text, bool flush) {
+        ReaderEnd end = {.status = status, .text = text, .flush = flush};
 
-        if (goodbye)
-                reader_post(s->reader, goodbye);
+        if (s->protocol->goodbye && status != RPC_OK)
+                end.goodbye = s->protocol->goodbye(status, text);
+        reader_finish(s->reader, &end);
 }
 
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
@@ -109,10 +110,8 @@ void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
         leave_room(s, text);
         s->state = STREAM_ENDING;
         set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
-        if (s->reader && s->protocol->goodbye && status != RPC_OK)
-                say_goodbye(s, status, text);
         if (s->reader)
-                (void) reader_finish(s->reader, status, text, flush);
+                finish_reader(s, status, text, flush);
         else
                 rpc_call_finish(s->call, status, text);
 }

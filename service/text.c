@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <unistr.h>
 
 static bool is_control(ucs4_t c) {
@@ -28,6 +29,14 @@ int text_check(const char *bytes, size_t n, size_t max_bytes) {
                         return TEXT_E_CONTROL;
         }
         return 0;
+}
+
+int text_check_line(const char *bytes, size_t n, size_t max_bytes) {
+        int r = text_check(bytes, n, max_bytes);
+
+        if (r == 0 && n > 0 && (memchr(bytes, '\n', n) || memchr(bytes, '\t', n)))
+                return TEXT_E_CONTROL;
+        return r;
 }
 
 const char *text_strerror(int outcome) {

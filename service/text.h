@@ -13,4 +13,7 @@ enum {
 /* Outcomes: TEXT_E_*. */
 int text_check(const char *bytes, size_t n, size_t max_bytes);
 
+/* The same for what has to be one line: no newline and no tab either. */
+int text_check_line(const char *bytes, size_t n, size_t max_bytes);
+
 const char *text_strerror(int outcome);

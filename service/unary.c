@@ -72,8 +72,11 @@ static const char *check(const Stream *s, const Chatroom__SendRequest *m) {
 
         if (r != 0)
                 return text_strerror(r);
+        if (m->text.len == 0)
+                return "The text is empty.";
         if (m->client_id.len > LOG_CLIENT_ID_MAX ||
-            text_check((const char *) m->client_id.data, m->client_id.len, LOG_CLIENT_ID_MAX) != 0)
+            text_check_line((const char *) m->client_id.data, m->client_id.len,
+                            LOG_CLIENT_ID_MAX) != 0)
                 return "A client_id has at most 36 bytes, and no control characters.";
         return stream_is_own_token(s, m->text.data, m->text.len)
                        ? "That was your token, not a message; nobody has seen it."

@@ -43,6 +43,7 @@ struct Reader {
         bool dead;       /* nothing will be sent any more */
         bool detached;
         bool finishing;
+        bool said_goodbye;
         bool fetching;      /* RPC_BEHIND has been posted */
         RpcPayload *fed;    /* what came of it */
         uint64_t busy_usec; /* when the send that is out was begun */
@@ -57,6 +58,7 @@ struct Reader {
         /* written by the loop before READER_FINISH, READER_FED */
         RpcStatus status;
         char *status_text;
+        RpcPayload *goodbye;
         uint64_t flush_to; /* 0: do not wait */
         RpcPayload *feed;
         uint64_t fed_to;

@@ -219,12 +219,12 @@ void reader_feed(Reader *r, RpcPayload *messages, uint64_t up_to) {
         mailbox_post(r->worker->mailbox, &r->item, READER_FED);
 }
 
-int reader_finish(Reader *r, RpcStatus status, const char *text, bool flush) {
-        r->status = status;
-        r->status_text = text ? strdup(text) : NULL;
-        r->flush_to = flush ? ring_head(r->worker->ring) : 0;
+void reader_finish(Reader *r, const ReaderEnd *end) {
+        r->status = end->status;
+        r->status_text = end->text ? strdup(end->text) : NULL;
+        r->goodbye = end->goodbye;
+        r->flush_to = end->flush ? ring_head(r->worker->ring) : 0;
         mailbox_post(r->worker->mailbox, &r->item, READER_FINISH);
-        return 0;
 }
 
 Reader *reader_detach(Reader *r) {

@@ -50,8 +50,15 @@ unsigned reader_waiting(Reader *r, bool tell);
  * nothing there. */
 void reader_feed(Reader *r, RpcPayload *messages, uint64_t up_to);
 
-/* Ends the call: with flush, once everything up to the head of now has been sent; without, at once,
- * even over a send that hangs. At most once. */
-int reader_finish(Reader *r, RpcStatus status, const char *text, bool flush);
+typedef struct ReaderEnd {
+        RpcStatus status;
+        const char *text;    /* NULL: none */
+        RpcPayload *goodbye; /* v1: a part that goes behind everything else; taken; NULL: none */
+        bool flush; /* once everything up to the head of now has been sent; or else at once,
+                     * even over a send that hangs */
+} ReaderEnd;
+
+/* Ends the call. At most once. */
+void reader_finish(Reader *r, const ReaderEnd *end);
 /* After RPC_CLOSED. The reader is gone for the caller. */
 Reader *reader_detach(Reader *r);
