@@ -16,6 +16,9 @@
 #define CLAIM_KEY "chatroom-sudo-user"
 #define CLAIM_MAX 64
 
+/* How long a peer may take to read an answer. */
+#define TAKE_USEC UINT64_C(30000000)
+
 #define PATH(method) "/chatroom.v1.AdminService/" method
 
 static const struct {
@@ -114,6 +117,7 @@ static void log_verb(const AdminCall *a, bool done, const char *result) {
 
 static void answered(AdminCall *a, bool done, const char *result) {
         a->answered = true;
+        a->due_usec = service_now_usec(a->service) + TAKE_USEC;
         if (methods[a->method].mutates)
                 log_verb(a, done, result);
 }

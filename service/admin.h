@@ -24,7 +24,7 @@ struct AdminCall {
         Peer peer;
         AdminMethod method;
         AdminRequest request;
-        uint64_t due_usec; /* when the request must have come; 0: it has */
+        uint64_t due_usec; /* when the request must have come, or the answer be taken; 0: never */
         bool answered;
         bool closed;       /* nobody waits for the answer any more */
         bool busy;         /* it is not done yet */
