@@ -63,7 +63,7 @@ _printf_(3, 4) static void add_trouble(char *text, size_t size, const char *form
 
 /* What the operator should know; "": nothing. */
 static const char *describe_trouble(const Service *s, char *text, size_t size) {
-        int result = access_last_result(s->access);
+        int result = access_check(s->access);
         uint64_t waiting = access_waiting_usec(s->access);
 
         text[0] = '\0';
@@ -99,7 +99,7 @@ void admin_get_status(AdminCall *a) {
         response.refused = s->n_refused;
         response.max_lag = largest_lag(s);
         response.lag_limit = s->config->limits.max_lag_messages;
-        response.durable = access_last_result(s->access) == 0;
+        response.durable = access_check(s->access) == 0;
         response.trouble = admin_text(describe_trouble(s, trouble, sizeof(trouble)));
         response.memory_bytes = memory_resident();
         admin_reply(a, &response.base);

@@ -215,6 +215,8 @@ static int make_parts(Service *s) {
                 r = mailbox_new(&s->mailbox);
         if (r == 0)
                 r = start_workers(s);
+        if (r == 0)
+                r = access_start(s->access);
         return r;
 }
 
@@ -268,8 +270,6 @@ int service_new(Service **ret, const Options *options, Config *config) {
         if (r < 0)
                 return r;
         r = make_parts(s);
-        if (r == 0)
-                r = access_start(s->access);
         if (r == 0)
                 r = start_rpc(s);
         if (r == 0)

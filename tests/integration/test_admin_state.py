@@ -129,18 +129,44 @@ def test_a_read_only_disk_keeps_nobody_in_and_the_room_open(daemons, state, end)
         assert not status.durable and "Read-only file system" in status.trouble
         before = set(tokens(admin))
         code, details = refused(admin.AddToken, pb.AddTokenRequest(user="erin"))
-        assert code == Code.UNAVAILABLE and "Nothing was changed" in details
-        assert refused(admin.Unrevoke, pb.UnrevokeRequest(user="alice"))[0] == Code.UNAVAILABLE
+        assert code == Code.FAILED_PRECONDITION and "Nothing was changed" in details
+        assert refused(admin.Unrevoke, pb.UnrevokeRequest(user="alice"))[0] == \
+            Code.FAILED_PRECONDITION
         code, details = refused(admin.Revoke, pb.RevokeRequest(user="dave"))
         assert code == Code.DATA_LOSS and "not durable" in details
         assert refusal(joined)[0] == Code.UNAUTHENTICATED
         [token_id] = [t.id for t in tokens(admin).values() if t.user == "dave"]
         assert refused(admin.RotateToken,
                        pb.RotateTokenRequest(token_id=admin.token_id(OPEN_TOKEN)))[0] == \
-            Code.UNAVAILABLE
+            Code.FAILED_PRECONDITION
         assert refused(admin.RemoveToken,
                        pb.RemoveTokenRequest(token_id=token_id))[0] == Code.DATA_LOSS
         assert set(tokens(admin)) == before and tokens(admin)[token_id].revoked
+
+
+@root_only
+def test_a_revocation_is_written_as_soon_as_the_disk_takes_it(daemons, state):
+    room = start(daemons, state, launcher=[
+        "unshare", "--mount", "sh", "-c",
+        'mount -t tmpfs -o size=1m none "$0" && exec "$@"', state])
+    inside = f"/proc/{room.daemon.process.pid}/root{state}"
+    with Admin(room.daemon) as admin:
+        assert admin.GetStatus(pb.GetStatusRequest()).durable
+        with open(f"{inside}/filler", "wb", buffering=0) as f, \
+                pytest.raises(OSError, match="No space left"):
+            while True:
+                f.write(bytes(4096))
+        code, details = refused(admin.Revoke, pb.RevokeRequest(user="alice"))
+        assert code == Code.DATA_LOSS and "No space left" in details
+        assert refusal(room.try_join("alice", ALICE_TOKEN))[0] == Code.UNAUTHENTICATED
+        status = admin.GetStatus(pb.GetStatusRequest())
+        assert not status.durable and "No space left" in status.trouble
+        os.unlink(f"{inside}/filler")
+        admin.until(lambda: admin.GetStatus(pb.GetStatusRequest()).durable)
+        room.daemon.wait_log("The state can be written again")
+        with sqlite3.connect(f"{inside}/state.db") as db:
+            assert db.execute("SELECT user FROM revocations").fetchall() == [("alice",)]
+        db.close()
 
 
 def test_without_a_state_directory_everything_works_until_the_end(daemons):
