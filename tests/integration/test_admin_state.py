@@ -2,6 +2,7 @@
 """What an operator has changed outlives the daemon, whatever happens to it or to its disk; and what
 cannot be read is not guessed at."""
 import os
+import shutil
 import signal
 import sqlite3
 import tempfile
@@ -164,7 +165,9 @@ def test_a_revocation_is_written_as_soon_as_the_disk_takes_it(daemons, state):
         os.unlink(f"{inside}/filler")
         admin.until(lambda: admin.GetStatus(pb.GetStatusRequest()).durable)
         room.daemon.wait_log("The state can be written again")
-        with sqlite3.connect(f"{inside}/state.db") as db:
+        for name in ("state.db", "state.db-wal"):  # SQLite would look for it outside
+            shutil.copy(f"{inside}/{name}", room.daemon.directory)
+        with sqlite3.connect(os.path.join(room.daemon.directory, "state.db")) as db:
             assert db.execute("SELECT user FROM revocations").fetchall() == [("alice",)]
         db.close()
 

@@ -231,8 +231,8 @@ static void rows_that_are_not_ours_are_refused(void **state) {
                 "INSERT INTO tokens VALUES (zeroblob(32), 'alice', 'a' || char(27), 0, 0)",
                 "INSERT INTO tokens VALUES (zeroblob(32), '', '', 0, 0)",
                 "INSERT INTO revocations VALUES (zeroblob(32), 'root', 0)",
-                "PRAGMA ignore_check_constraints = ON;"
-                "INSERT INTO uses VALUES (zeroblob(31), 0)",
+                ("PRAGMA ignore_check_constraints = ON;"
+                 "INSERT INTO uses VALUES (zeroblob(31), 0)"),
                 "DROP TABLE revocations",
         };
 
