@@ -5,6 +5,7 @@
 
 #include "proto/base.h"
 #include "service/admin.h"
+#include "service/history.h"
 #include "service/memory.h"
 #include "service/service.h"
 #include "service/settings.h"
@@ -73,6 +74,9 @@ static const char *describe_trouble(const Service *s, char *text, size_t size) {
         if (waiting > SLOW_USEC)
                 add_trouble(text, size, "The disk has not answered for %llu seconds.",
                             (unsigned long long) (waiting / 1000000));
+        if (history_last_result(s->history) < 0)
+                add_trouble(text, size, "Messages cannot be stored: %s.",
+                            strerror(-history_last_result(s->history)));
         if (token_table_size(access_tokens(s->access)) == 0)
                 add_trouble(text, size,
                             "There are no tokens, so nobody can join: chatctl token add NAME.");
@@ -95,7 +99,7 @@ void admin_get_status(AdminCall *a) {
         response.max_connections = s->config->limits.max_connections;
         response.sessions = (uint32_t) room_count_sessions(s->room);
         response.users = (uint32_t) room_count_users(s->room);
-        response.messages = ring_head(room_ring(s->room));
+        response.messages = ring_head(room_ring(s->room)) - s->started_at;
         response.refused = s->n_refused;
         response.max_lag = largest_lag(s);
         response.lag_limit = s->config->limits.max_lag_messages;

@@ -282,6 +282,7 @@ int service_new(Service **ret, const Options *options, Config *config) {
         if (r != 0)
                 return r;
         s->started_ms = service_now_ms();
+        s->started_at = ring_head(room_ring(s->room));
         *ret = TAKE_PTR(s);
         return 0;
 }

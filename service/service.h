@@ -45,8 +45,9 @@ struct Service {
         size_t n_workers;
         Stream *streams;
         uint64_t last_session;
-        uint64_t n_refused; /* streams */
-        int64_t started_ms; /* Unix time */
+        uint64_t n_refused;  /* streams */
+        int64_t started_ms;  /* Unix time */
+        uint64_t started_at; /* the last message before that */
         bool draining;
         bool dismissed; /* while draining: every session has been told */
 };

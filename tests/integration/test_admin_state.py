@@ -30,7 +30,7 @@ def state():
 
 
 def start(daemons, state, **arguments):
-    return daemons.room(arguments=("--state", state), **arguments)
+    return daemons.room(state=state, **arguments)
 
 
 def crash(room):
@@ -120,7 +120,8 @@ def test_a_read_only_disk_keeps_nobody_in_and_the_room_open(daemons, state, end)
         crash(room)  # and what was written is in the log, not yet in the file
     else:
         room.daemon.stop()
-    room = start(daemons, state, launcher=[
+    # With history there would be no talking on such a disk.
+    room = start(daemons, state, history={"enabled": "no"}, launcher=[
         "unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$0" && '
         'mount -o remount,bind,ro "$0" && exec "$@"', state])
     assert refusal(room.try_join("alice", ALICE_TOKEN))[0] == Code.UNAUTHENTICATED
@@ -195,7 +196,7 @@ def test_the_service_managers_state_directory_is_taken(daemons, state):
 
 def test_a_state_directory_that_is_not_there_is_made(daemons, state):
     path = os.path.join(state, "new")
-    room = start(daemons, path)
+    room = daemons.room(arguments=("--state", path))
     with Admin(room.daemon) as admin:
         assert admin.GetStatus(pb.GetStatusRequest()).durable
     assert os.stat(path).st_mode & 0o777 == 0o700
@@ -205,7 +206,7 @@ def test_a_state_directory_that_is_not_there_is_made(daemons, state):
 
 def must_not_start(daemons, state, pattern):
     before = {name: open(os.path.join(state, name), "rb").read() for name in os.listdir(state)}
-    daemon = daemons.start(arguments=("--state", state), wait=False)
+    daemon = daemons.start(state=state, wait=False)
     daemon.wait_log(pattern)
     assert daemon.exit_status() == EX_CONFIG
     assert not daemon.log_matches("is serving")
@@ -244,7 +245,7 @@ def test_a_newer_state_is_not_touched(daemons, state):
 
 def test_two_daemons_do_not_share_a_state(daemons, state):
     room = start(daemons, state)
-    daemon = daemons.start(arguments=("--state", state), wait=False)
+    daemon = daemons.start(state=state, wait=False)
     daemon.wait_log("another chatroomd does")
     assert daemon.exit_status() == EX_CONFIG
     daemon.stop(EX_CONFIG)
@@ -285,3 +286,38 @@ def test_five_hundred_others_notice_nothing_of_a_reload(daemons):
     assert not any(stream.ended for _, stream in members)
     assert all(sorted(heard(s)) == sorted(expected(s)) for _, s in members)
     everybody.close()
+
+
+# Status
+
+@root_only
+def test_the_status_says_when_messages_cannot_be_stored(daemons, state):
+    room = start(daemons, state, launcher=[
+        "unshare", "--mount", "sh", "-c",
+        'mount -t tmpfs -o size=2m none "$0" && exec "$@"', state])
+    inside = f"/proc/{room.daemon.process.pid}/root{state}"
+    anna = room.join("anna")
+    with Admin(room.daemon) as admin:
+        with open(f"{inside}/filler", "wb", buffering=0) as f, \
+                pytest.raises(OSError, match="No space left"):
+            while True:
+                f.write(bytes(4096))
+        while not anna.code:  # there may be room in a file for a few more
+            anna.say("x" * 4000)
+            with anna.changed:
+                anna.changed.wait(0.05)
+        assert refusal(anna)[0] == Code.UNAVAILABLE
+        assert "Messages cannot be stored: No space left" in \
+            admin.GetStatus(pb.GetStatusRequest()).trouble
+
+
+def test_messages_are_counted_from_the_start(daemons, state):
+    room = start(daemons, state)
+    room.join("anna")
+    with Admin(room.daemon) as admin:
+        before = admin.GetStatus(pb.GetStatusRequest()).messages
+    assert before >= 1
+    room.daemon.stop()
+    daemon = daemons.start(state=state)
+    with Admin(daemon) as admin:
+        assert admin.GetStatus(pb.GetStatusRequest()).messages == 0
