@@ -19,6 +19,8 @@
 #define COMPLETIONS_PER_DISPATCH 64
 /* How long it may take until a use is written down. */
 #define USES_USEC UINT64_C(60000000)
+/* How soon what could not be written is tried again. */
+#define RETRY_USEC UINT64_C(5000000)
 #define EXPIRY_ACCURACY_USEC 10000
 
 struct Access {
@@ -27,7 +29,9 @@ struct Access {
         Store *store; /* NULL: no state directory */
         State *state;
         sd_event_source *completions, *expiry;
-        int last_result;
+        int last_result, last_error; /* of a commit; last_error is negative or 0 */
+        bool unwritten;              /* a revocation may be in memory only */
+        uint64_t retried_usec;
         uint64_t waiting_usec; /* since when the disk has not answered, while it is asked */
         uint64_t uses_usec;    /* when uses were written down last */
         int64_t uses_until_ms; /* those up to then */
@@ -58,6 +62,20 @@ static void note_result(Access *a, int result) {
                 log_info("The state can be written again");
         if (result <= 0)
                 a->last_result = result;
+        if (result < 0)
+                a->last_error = result;
+}
+
+/* Whoever is kept out by a revocation that the disk did not take would be back after a restart. */
+static void note_revocations(const Commit *c) {
+        Access *a = c->access;
+
+        for (size_t i = 0; c->result <= 0 && i < c->n; i++)
+                if (c->changes[i].kind == TOKEN_REVOKE || c->changes[i].kind == TOKEN_REMOVE) {
+                        token_table_set_unwritten(a->tokens, &c->changes[i].token.hash,
+                                                  c->result < 0);
+                        a->unwritten = a->unwritten || c->result < 0;
+                }
 }
 
 static void commit_done(StoreRequest *request) {
@@ -65,6 +83,7 @@ static void commit_done(StoreRequest *request) {
 
         c->access->waiting_usec = service_now_usec(c->access->service);
         note_result(c->access, c->result);
+        note_revocations(c);
         c->fn(c->userdata, c->result == STATE_E_EXISTS ? ACCESS_E_EXISTS : c->result);
         free(c);
 }
@@ -149,48 +168,67 @@ TokenTable *access_tokens(const Access *a) {
         return a->tokens;
 }
 
-/* ---- uses */
+/* ---- now and then */
 
-typedef struct Uses {
-        Access *access;
+typedef struct Collection {
+        const Access *access;
         TokenChange *changes;
         size_t n;
-} Uses;
+} Collection;
 
 static int add_use(const Token *token, void *userdata) {
-        Uses *uses = userdata;
+        Collection *c = userdata;
 
-        if (token->last_used_ms > uses->access->uses_until_ms)
-                uses->changes[uses->n++] = (TokenChange){TOKEN_USE, *token};
+        if (token->last_used_ms > c->access->uses_until_ms)
+                c->changes[c->n++] = (TokenChange){TOKEN_USE, *token};
         return 0;
 }
 
-/* A use that is not written down is not worth a word. */
-static void uses_done(void *userdata, int result) {
+static int add_unwritten(const Token *token, void *userdata) {
+        Collection *c = userdata;
+
+        if (token->unwritten)
+                c->changes[c->n++] = (TokenChange){TOKEN_REVOKE, *token};
+        return 0;
+}
+
+static void collection_done(void *userdata, int result) {
         free(userdata);
 }
 
-static void write_uses(Access *a) {
+/* Commits what fn collects. Whether there was anything. */
+static bool commit_all(Access *a, int (*fn)(const Token *token, void *userdata)) {
         TokenChange *changes = calloc(token_table_size(a->tokens) + 1, sizeof(*changes));
-        Uses uses = {.access = a, .changes = changes};
+        Collection c = {.access = a, .changes = changes};
 
         if (!changes)
-                return;
-        (void) token_table_foreach(a->tokens, add_use, &uses);
-        a->uses_until_ms = service_now_ms();
-        if (uses.n > 0)
-                access_commit(a, changes, uses.n, uses_done, changes);
+                return true;
+        (void) token_table_foreach(a->tokens, fn, &c);
+        if (c.n > 0)
+                access_commit(a, changes, c.n, collection_done, changes);
         else
                 free(changes);
+        return c.n > 0;
+}
+
+static void write_uses(Access *a) {
+        (void) commit_all(a, add_use);
+        a->uses_until_ms = service_now_ms();
 }
 
 void access_tick(Access *a) {
         uint64_t now = service_now_usec(a->service);
 
-        if (!a->store || now - a->uses_usec < USES_USEC)
+        if (!a->store)
                 return;
-        a->uses_usec = now;
-        write_uses(a);
+        if (a->unwritten && store_pending(a->store) == 0 && now - a->retried_usec >= RETRY_USEC) {
+                a->retried_usec = now;
+                a->unwritten = commit_all(a, add_unwritten);
+        }
+        if (now - a->uses_usec >= USES_USEC) {
+                a->uses_usec = now;
+                write_uses(a);
+        }
 }
 
 /* ---- beginning and end */
@@ -269,8 +307,11 @@ int access_start(Access *a) {
 Access *access_free(Access *a) {
         if (!a)
                 return NULL;
-        if (a->completions) /* it was started */
+        if (a->completions) { /* it was started */
+                if (a->unwritten)
+                        (void) commit_all(a, add_unwritten);
                 write_uses(a);
+        }
         a->completions = sd_event_source_disable_unref(a->completions);
         store_free(a->store);
         a->expiry = sd_event_source_disable_unref(a->expiry);
@@ -287,8 +328,17 @@ uint64_t access_waiting_usec(const Access *a) {
         return waits ? service_now_usec(a->service) - a->waiting_usec : 0;
 }
 
-int access_last_result(const Access *a) {
-        return a->store ? a->last_result : ACCESS_E_MEMORY;
+static int is_unwritten(const Token *token, void *userdata) {
+        return token->unwritten;
+}
+
+int access_check(const Access *a) {
+        if (!a->store)
+                return ACCESS_E_MEMORY;
+        if (a->last_result == 0 && a->unwritten &&
+            token_table_foreach(a->tokens, is_unwritten, NULL) != 0)
+                return a->last_error;
+        return a->last_result;
 }
 
 const char *access_strerror(int result) {

@@ -38,11 +38,12 @@ int access_apply(Access *a, const TokenChange *changes, size_t n);
 /* Ends the streams that are not let in any more. Returns how many. */
 unsigned access_enforce(Access *a);
 
-/* Writes down now and then when tokens were used last. */
+/* Writes down now and then when tokens were used last, and what the disk would not take before. */
 void access_tick(Access *a);
 
-/* What the last access_commit() came to, or the attempt at the start; ACCESS_E_MEMORY. */
-int access_last_result(const Access *a);
+/* 0: what has changed and what changes now is durable. Else why not: negative errno;
+ * ACCESS_E_MEMORY. */
+int access_check(const Access *a);
 const char *access_strerror(int result);
 /* For how long the disk has not answered; 0: nothing is asked of it. */
 uint64_t access_waiting_usec(const Access *a);

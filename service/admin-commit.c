@@ -47,14 +47,5 @@ void admin_refuse_unwritten(AdminCall *a, int result) {
 
         snprintf(text, sizeof(text), "Nothing was changed, because it cannot be kept: %s.",
                  access_strerror(result));
-        admin_refuse(a, RPC_UNAVAILABLE, text);
-}
-
-void admin_refuse_undurable(AdminCall *a, int result) {
-        char text[256];
-
-        snprintf(text, sizeof(text),
-                 "It is done, but not durable: it will be undone by the next restart: %s.",
-                 access_strerror(result));
-        admin_refuse(a, RPC_DATA_LOSS, text);
+        admin_refuse(a, RPC_FAILED_PRECONDITION, text);
 }

@@ -98,10 +98,6 @@ static void on_revoked(AdminCall *a, int result) {
         Admin__RevokeResponse response = ADMIN__REVOKE_RESPONSE__INIT;
         _cleanup_(ids_done) Ids ids = {0};
 
-        if (result != 0) {
-                admin_refuse_undurable(a, result);
-                return;
-        }
         if (list_ids(a, &ids) != 0) {
                 admin_refuse(a, RPC_RESOURCE_EXHAUSTED, ADMIN_OUT_OF_MEMORY);
                 return;
@@ -110,7 +106,10 @@ static void on_revoked(AdminCall *a, int result) {
         response.n_token_ids = ids.n;
         response.sessions = a->n_ended;
         summarise(a, "revoked");
-        admin_reply(a, &response.base);
+        if (result != 0)
+                admin_reply_undurable(a, &response.base, result);
+        else
+                admin_reply(a, &response.base);
 }
 
 void admin_revoke(AdminCall *a) {

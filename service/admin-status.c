@@ -5,6 +5,7 @@
 
 #include "proto/base.h"
 #include "service/admin.h"
+#include "service/history.h"
 #include "service/memory.h"
 #include "service/service.h"
 #include "service/settings.h"
@@ -63,7 +64,7 @@ _printf_(3, 4) static void add_trouble(char *text, size_t size, const char *form
 
 /* What the operator should know; "": nothing. */
 static const char *describe_trouble(const Service *s, char *text, size_t size) {
-        int result = access_last_result(s->access);
+        int result = access_check(s->access);
         uint64_t waiting = access_waiting_usec(s->access);
 
         text[0] = '\0';
@@ -73,6 +74,9 @@ static const char *describe_trouble(const Service *s, char *text, size_t size) {
         if (waiting > SLOW_USEC)
                 add_trouble(text, size, "The disk has not answered for %llu seconds.",
                             (unsigned long long) (waiting / 1000000));
+        if (history_last_result(s->history) < 0)
+                add_trouble(text, size, "Messages cannot be stored: %s.",
+                            strerror(-history_last_result(s->history)));
         if (token_table_size(access_tokens(s->access)) == 0)
                 add_trouble(text, size,
                             "There are no tokens, so nobody can join: chatctl token add NAME.");
@@ -95,11 +99,11 @@ void admin_get_status(AdminCall *a) {
         response.max_connections = s->config->limits.max_connections;
         response.sessions = (uint32_t) room_count_sessions(s->room);
         response.users = (uint32_t) room_count_users(s->room);
-        response.messages = ring_head(room_ring(s->room));
+        response.messages = ring_head(room_ring(s->room)) - s->started_at;
         response.refused = s->n_refused;
         response.max_lag = largest_lag(s);
         response.lag_limit = s->config->limits.max_lag_messages;
-        response.durable = access_last_result(s->access) == 0;
+        response.durable = access_check(s->access) == 0;
         response.trouble = admin_text(describe_trouble(s, trouble, sizeof(trouble)));
         response.memory_bytes = memory_resident();
         admin_reply(a, &response.base);

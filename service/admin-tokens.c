@@ -162,14 +162,14 @@ static const Token *find_target(AdminCall *a) {
 static void on_removed(AdminCall *a, int result) {
         Admin__RemoveTokenResponse response = ADMIN__REMOVE_TOKEN_RESPONSE__INIT;
 
-        if (result != 0 && result != ACCESS_E_MEMORY) {
-                admin_refuse_undurable(a, result);
-                return;
-        }
-        (void) admin_apply(a);
         response.sessions = a->n_ended;
         snprintf(a->summary, sizeof(a->summary), "%u session%s ended", a->n_ended,
                  a->n_ended == 1 ? "" : "s");
+        if (result != 0 && result != ACCESS_E_MEMORY) {
+                admin_reply_undurable(a, &response.base, result);
+                return;
+        }
+        (void) admin_apply(a);
         admin_reply(a, &response.base);
 }
 

@@ -16,6 +16,9 @@
 #define CLAIM_KEY "chatroom-sudo-user"
 #define CLAIM_MAX 64
 
+/* How long a peer may take to read an answer. */
+#define TAKE_USEC UINT64_C(30000000)
+
 #define PATH(method) "/chatroom.v1.AdminService/" method
 
 static const struct {
@@ -114,23 +117,38 @@ static void log_verb(const AdminCall *a, bool done, const char *result) {
 
 static void answered(AdminCall *a, bool done, const char *result) {
         a->answered = true;
+        a->due_usec = service_now_usec(a->service) + TAKE_USEC;
         if (methods[a->method].mutates)
                 log_verb(a, done, result);
 }
 
-void admin_reply(AdminCall *a, const ProtobufCMessage *message) {
+static void reply(AdminCall *a, const ProtobufCMessage *message, RpcStatus status,
+                  const char *text) {
         size_t n = protobuf_c_message_get_packed_size(message);
         _cleanup_(freep) uint8_t *bytes = malloc(n ? n : 1);
 
         if (bytes) {
                 protobuf_c_message_pack(message, bytes);
-                rpc_call_reply(a->call, bytes, n);
+                rpc_call_reply(a->call, bytes, n, status, text);
         } else
                 rpc_call_finish(a->call, RPC_RESOURCE_EXHAUSTED, ADMIN_OUT_OF_MEMORY);
+}
+
+void admin_reply(AdminCall *a, const ProtobufCMessage *message) {
+        reply(a, message, RPC_OK, NULL);
         answered(a, true, a->summary);
+}
+
+void admin_reply_undurable(AdminCall *a, const ProtobufCMessage *message, int result) {
+        char text[256], both[sizeof(a->summary) + sizeof(text) + 2];
+
+        snprintf(text, sizeof(text), "not durable: %s", access_strerror(result));
+        reply(a, message, RPC_DATA_LOSS, text);
+        snprintf(both, sizeof(both), "%s, %s", a->summary, text);
+        answered(a, true, both);
 }
 
 void admin_refuse(AdminCall *a, RpcStatus status, const char *text) {
         rpc_call_finish(a->call, status, text);
-        answered(a, status == RPC_DATA_LOSS, text);
+        answered(a, false, text);
 }

@@ -24,7 +24,7 @@ struct AdminCall {
         Peer peer;
         AdminMethod method;
         AdminRequest request;
-        uint64_t due_usec; /* when the request must have come; 0: it has */
+        uint64_t due_usec; /* when the request must have come, or the answer be taken; 0: never */
         bool answered;
         bool closed;       /* nobody waits for the answer any more */
         bool busy;         /* it is not done yet */
@@ -46,6 +46,8 @@ void admin_run(AdminCall *a);
 
 /* Each call is answered once, with one of these. */
 void admin_reply(AdminCall *a, const ProtobufCMessage *message);
+/* It is done, but only until the next restart, because of that result of access_commit(). */
+void admin_reply_undurable(AdminCall *a, const ProtobufCMessage *message, int result);
 void admin_refuse(AdminCall *a, RpcStatus status, const char *text);
 
 /* Gives everything up that the call holds. */
@@ -76,8 +78,6 @@ TokenChange *admin_add_change(AdminCall *a, TokenChangeKind kind, const Token *t
 int admin_apply(AdminCall *a);
 /* What lets somebody in and could not be written was not done. */
 void admin_refuse_unwritten(AdminCall *a, int result);
-/* What keeps somebody out was, but for now only. */
-void admin_refuse_undurable(AdminCall *a, int result);
 /* admin-status.c */
 void admin_reload(AdminCall *a);
 void admin_get_status(AdminCall *a);

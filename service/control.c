@@ -211,6 +211,16 @@ void control_admit(Control *c, int accepted) {
                 (void) TAKE_FD(fd);
 }
 
+static void give_up(AdminCall *a) {
+        a->due_usec = 0;
+        if (a->answered) {
+                connection_shutdown(a->connection);
+                return;
+        }
+        a->answered = true;
+        rpc_call_finish(a->call, RPC_INVALID_ARGUMENT, "The request did not come.");
+}
+
 void control_sweep(Control *c) {
         uint64_t now;
 
@@ -219,11 +229,8 @@ void control_sweep(Control *c) {
         now = service_now_usec(c->service);
         connections_sweep(c->connections, now);
         for (AdminCall *a = c->calls; a; a = a->next)
-                if (a->due_usec && now >= a->due_usec) {
-                        a->due_usec = 0;
-                        a->answered = true;
-                        rpc_call_finish(a->call, RPC_INVALID_ARGUMENT, "The request did not come.");
-                }
+                if (a->due_usec && now >= a->due_usec && !a->closed)
+                        give_up(a);
 }
 
 /* ---- beginning and end */

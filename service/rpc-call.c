@@ -300,24 +300,21 @@ void rpc_call_finish(RpcCall *call, RpcStatus status, const char *text) {
         start(call, ops, n, OPERATION_FINISH);
 }
 
-void rpc_call_reply(RpcCall *call, const void *bytes, size_t n_bytes) {
+void rpc_call_reply(RpcCall *call, const void *bytes, size_t n_bytes, RpcStatus status,
+                    const char *text) {
         grpc_slice slice = grpc_slice_from_copied_buffer(bytes, n_bytes);
         grpc_op ops[3];
         size_t n = 0;
 
         call->outgoing = grpc_raw_byte_buffer_create(&slice, 1);
         grpc_slice_unref(slice);
-        if (!call->outgoing) {
-                rpc_call_finish(call, RPC_RESOURCE_EXHAUSTED, "The server is out of memory.");
-                return;
-        }
         if (atomic_exchange(&call->finished, true))
                 return;
         if (!call->accepted)
                 ops[n++] = headers_op();
         ops[n++] = (grpc_op){.op = GRPC_OP_SEND_MESSAGE,
                              .data.send_message.send_message = call->outgoing};
-        ops[n++] = status_op(call, RPC_OK, NULL);
+        ops[n++] = status_op(call, status, text);
         start(call, ops, n, OPERATION_FINISH);
 }
 

@@ -124,8 +124,8 @@ void rpc_call_set_sender(RpcCall *call, Mailbox *mailbox, MailboxItem *item);
 int rpc_call_send(RpcCall *call, RpcPayload *const *payloads, size_t n, size_t *ret_taken);
 /* Sends parts as one message. Outcomes: RPC_SEND_*. */
 int rpc_call_send_parts(RpcCall *call, RpcPayload *const *parts, size_t n);
-/* Answers a unary call: the message, and with it RPC_OK. Copies. */
-void rpc_call_reply(RpcCall *call, const void *bytes, size_t n);
+/* Answers a unary call: the message, and with it the status. Copies. */
+void rpc_call_reply(RpcCall *call, const void *bytes, size_t n, RpcStatus status, const char *text);
 /* Ends the call in order. No send may be pending. text NULL: none. */
 void rpc_call_finish(RpcCall *call, RpcStatus status, const char *text);
 /* Ends the call now, whatever is pending. The peer learns the status if its connection can still

@@ -233,6 +233,8 @@ static int make_parts(Service *s) {
                 r = mailbox_new(&s->mailbox);
         if (r == 0)
                 r = start_workers(s);
+        if (r == 0)
+                r = access_start(s->access);
         return r;
 }
 
@@ -287,8 +289,6 @@ int service_new(Service **ret, const Options *options, Config *config) {
                 return r;
         r = make_parts(s);
         if (r == 0)
-                r = access_start(s->access);
-        if (r == 0)
                 r = start_rpc(s);
         if (r == 0)
                 r = add_sources(s);
@@ -300,6 +300,7 @@ int service_new(Service **ret, const Options *options, Config *config) {
         if (r != 0)
                 return r;
         s->started_ms = service_now_ms();
+        s->started_at = ring_head(room_ring(s->room));
         *ret = TAKE_PTR(s);
         return 0;
 }

@@ -50,6 +50,7 @@ struct Service {
         uint64_t n_refused;     /* streams */
         int64_t started_ms;     /* Unix time */
         uint64_t presence_told; /* the version that has been offered to everybody */
+        uint64_t started_at;    /* the last message before that */
         bool draining;
         bool dismissed; /* while draining: every session has been told */
 };

@@ -23,6 +23,7 @@ struct State {
         char *directory, *path, *fresh_path, *wal_path;
         int lock;    /* the directory */
         sqlite3 *db; /* for writing; NULL: not made yet, or broken */
+        bool made;   /* the file is there, or was */
         StateRows loaded;
 };
 
@@ -135,6 +136,7 @@ static int load(State *s, StateError *error) {
                                ? damaged(s, "it is missing, but its log is there", error)
                                : 0;
         }
+        s->made = true;
         if (st.st_size == 0)
                 return damaged(s, "it is empty", error);
         if (access(s->path, R_OK) < 0)
@@ -178,10 +180,13 @@ static int open_for_writing(State *s) {
         sqlite3 *db = NULL;
         int r = 0;
 
-        if (access(s->path, F_OK) < 0)
-                r = errno == ENOENT ? make_file(s) : -errno;
+        if (!s->made)
+                r = make_file(s);
+        else if (access(s->path, F_OK) < 0) /* a new one would know nothing of the old one's rows */
+                r = errno == ENOENT ? -ESTALE : -errno;
         if (r != 0)
                 return r;
+        s->made = true;
         r = state_errno(db, sqlite3_open_v2(s->path, &db, SQLITE_OPEN_READWRITE, NULL));
         if (r == 0 && sqlite3_db_readonly(db, "main") == 1)
                 r = -EROFS;

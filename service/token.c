@@ -255,7 +255,7 @@ static int apply_add(TokenTable *t, const Token *token) {
 static void apply_unrevoke(TokenTable *t, Entry *entry) {
         if (!entry)
                 return;
-        entry->token.revoked = false;
+        entry->token.revoked = entry->token.unwritten = false;
         if (!entry->token.configured && !entry->token.stored)
                 drop(t, entry);
 }
@@ -300,6 +300,7 @@ static int insert_configured(TokenTable *t, const TokenTable *old, const Token *
 
         token.configured = true;
         token.revoked = known && known->token.revoked;
+        token.unwritten = known && known->token.unwritten;
         token.last_used_ms = known ? known->token.last_used_ms : 0;
         return insert(t, &token);
 }
@@ -322,6 +323,13 @@ int token_table_configure(TokenTable **ret, const TokenTable *old, const TokenTa
         if (r == 0)
                 *ret = TAKE_PTR(t);
         return r;
+}
+
+void token_table_set_unwritten(TokenTable *t, const TokenHash *hash, bool unwritten) {
+        Entry *entry = find_hash(t, hash);
+
+        if (entry)
+                entry->token.unwritten = unwritten;
 }
 
 void token_table_use(TokenTable *t, const TokenHash *hash, int64_t now_ms) {

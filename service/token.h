@@ -33,9 +33,11 @@ typedef struct Token {
         Name name;                   /* unless any_name */
         char label[TOKEN_LABEL_MAX + 1];
         int64_t created_ms, expires_ms, last_used_ms; /* Unix; 0: not known, never */
-        bool configured;                              /* it stands in the configuration */
-        bool stored;                                  /* it was made at run time */
-        bool revoked;                                 /* it admits nobody, wherever it stands */
+
+        bool configured; /* it stands in the configuration */
+        bool stored;     /* it was made at run time */
+        bool revoked;    /* it admits nobody, wherever it stands */
+        bool unwritten;  /* that it is revoked is not on the disk yet */
 } Token;
 
 /* What can happen to a table at run time, and is kept: the same in memory and in a file. */
@@ -68,7 +70,7 @@ void token_hash_format(const TokenHash *hash, char ret[static TOKEN_HASH_BYTES *
 /* A new secret, for people: TOKEN_SECRET_MAX printable characters and a NUL. */
 int token_secret_new(char ret[static TOKEN_SECRET_MAX + 1]);
 
-/* name NULL makes a `*` token. */
+/* name NULL: a `*` token. */
 void token_init(Token *ret, const TokenHash *hash, const Name *name);
 /* Neither revoked nor expired. */
 bool token_is_good(const Token *token, int64_t now_ms);
@@ -76,7 +78,6 @@ bool token_is_good(const Token *token, int64_t now_ms);
 int token_table_new(TokenTable **ret);
 TokenTable *token_table_free(TokenTable *t);
 DEFINE_CLEANUP(TokenTable *, token_table_free);
-
 /* A line of the configuration. name NULL makes a `*` token. Outcome: TOKEN_E_EXISTS. */
 int token_table_add(TokenTable *t, const TokenHash *hash, const Name *name);
 
@@ -87,16 +88,14 @@ int token_table_configure(TokenTable **ret, const TokenTable *old, const TokenTa
 
 /* Good or not. Compares in constant time. NULL when there is none; owned by the table. */
 const Token *token_table_find(const TokenTable *t, const TokenHash *hash);
-
 const Token *token_table_find_id(const TokenTable *t, const char *id);
-/* Remembers that it was used just now. */
+void token_table_set_unwritten(TokenTable *t, const TokenHash *hash, bool unwritten);
 void token_table_use(TokenTable *t, const TokenHash *hash, int64_t now_ms);
 /* When the next token expires; 0: none will. */
 int64_t token_table_next_expiry(const TokenTable *t, int64_t now_ms);
 
 /* Is there a token that admits this name and no other? */
 bool token_table_binds(const TokenTable *t, const Name *name);
-
 size_t token_table_size(const TokenTable *t);
 
 /* In no particular order; stops at, and returns, the first non-zero that fn returns. */

@@ -23,7 +23,7 @@ static void reply(Stream *s, const ProtobufCMessage *message) {
                 return;
         }
         protobuf_c_message_pack(message, bytes);
-        rpc_call_reply(s->call, bytes, n);
+        rpc_call_reply(s->call, bytes, n, RPC_OK, NULL);
         stream_replied(s);
 }
 

@@ -62,7 +62,8 @@ class Stream:
 class Connection:
     def __init__(self, address, source=None, window=LARGEST_WINDOW, acknowledge=True,
                  receive_buffer=None):
-        self.socket = socket.socket()
+        local = isinstance(address, str)  # the path of a Unix socket
+        self.socket = socket.socket(socket.AF_UNIX if local else socket.AF_INET)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(DEADLINE)
@@ -71,7 +72,8 @@ class Connection:
             self.socket.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
             self.socket.bind((source, 0))
         self.socket.connect(address)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not local:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.streams = {}
         self.closed = False
         self.goaway = None
