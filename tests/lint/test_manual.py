@@ -60,10 +60,11 @@ def helped_options(text):
 @pytest.mark.parametrize("page", sorted(path.name for path in MAN.iterdir()))
 def test_pages_are_well_formed(page):
     # What is installed on this machine is no matter of the page's.
-    complaints = [line for line in run("mandoc", "-Tlint", "-Wstyle", MAN / page).stdout.splitlines()
+    output = run("mandoc", "-Tlint", "-Wstyle", MAN / page).stdout
+    complaints = [line for line in output.splitlines()
                   if "referenced manual not found" not in line and "mandoc.db" not in line]
-    done = subprocess.run(["man", "--warnings", "--encoding=UTF-8", "--local-file", "--troff-device"
-                           "=utf8", "--ditroff", MAN / page], check=True,
+    done = subprocess.run(["man", "--warnings", "--encoding=UTF-8", "--local-file",
+                           "--troff-device=utf8", "--ditroff", MAN / page], check=True,
                           stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert not complaints and not done.stderr, f"{complaints}\n{done.stderr}"
 
