@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := build
-.PHONY: build run check check-all bench bench-quick clean
+.PHONY: build run deb check check-all release-check bench bench-quick clean
 
 build:
 	@packaging/build-dependencies build
@@ -20,6 +20,11 @@ build:
 run: build
 	@tests/demo $(BUILD)
 
+# The Debian package, in build/deb.
+deb:
+	@packaging/build-dependencies build
+	@packaging/deb
+
 check:
 	@packaging/build-dependencies check
 	@tests/run check
@@ -27,6 +32,11 @@ check:
 check-all: check
 	@packaging/build-dependencies check-all
 	@tests/run beyond
+
+# What takes long or fetches much, before a version goes out.
+release-check:
+	@packaging/build-dependencies release-check
+	@tests/run release
 
 # What it costs, next to what others cost: in three quarters of an hour, or in a minute.
 bench: build

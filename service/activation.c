@@ -129,8 +129,8 @@ int activation_bind_control(Activation *a, const char *path, const gid_t *group)
         umask(old);
         if (r < 0)
                 return r;
-        if (group) /* whoever is not in the group cannot give to it, and then it stays ours alone */
-                (void) lchown(path, (uid_t) -1, *group);
+        if (group && lchown(path, (uid_t) -1, *group) < 0 && errno != EPERM)
+                return -errno; /* EPERM: not in the group ourselves; then it stays ours alone */
         if (listen(fd, BACKLOG) < 0)
                 return -errno;
         a->control_path = strdup(path);

@@ -15,6 +15,8 @@
 #     BOOT_DEBS    the packages, as the container sees them; what they depend on has been fetched,
 #                  and `apt-get install` there needs no network
 #
+# BOOT_FETCH in the environment: more packages to be fetched, separated by blanks.
+#
 # The root is made once and kept in CACHE for a week. Every process of the container lives in one
 # namespace, every mount in another, and both end with this script, however it ends.
 #
@@ -179,8 +181,8 @@ take_packages() {
     done
     [ "${#inside[@]}" -gt 0 ] || return 0
     cp -L /etc/resolv.conf "$root/etc/" 2>/dev/null || :
-    fetch "${inside[0]}" >"$work/fetch.log" 2>&1 || {
-        chroot "$root" apt-get -qq update && fetch "${inside[0]}"
+    fetch >"$work/fetch.log" 2>&1 || {
+        chroot "$root" apt-get -qq update && fetch
     } >>"$work/fetch.log" 2>&1 || {
         cat "$work/fetch.log" >&2
         refuse 'what the package depends on cannot be fetched'
@@ -189,7 +191,9 @@ take_packages() {
 }
 
 fetch() {
-    chroot "$root" apt-get -qq -y --no-install-recommends --download-only install "$1"
+    # shellcheck disable=SC2086  # it is a list
+    chroot "$root" apt-get -qq -y --no-install-recommends --download-only install "${inside[@]}" \
+        ${BOOT_FETCH-}
 }
 
 boot() {

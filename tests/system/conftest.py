@@ -28,6 +28,21 @@ def machine():
     return Machine()
 
 
+@pytest.fixture(autouse=True)
+def as_it_was(request):
+    """One test's failure shall not be another's."""
+    yield
+    if getattr(request.node, "failed", False) and "machine" in request.fixturenames:
+        machine = request.getfixturevalue("machine")
+        if os.path.exists(machine.path("/lib/systemd/system/chatroom.socket")):
+            machine.configure()
+            machine.run("rm", "-rf", "/run/systemd/system/chatroom.service.d",
+                        "/run/systemd/system/chatroom.socket.d")
+            machine.systemctl("daemon-reload")
+            machine.systemctl("stop", "chatroom.socket")
+            machine.systemctl("start", "chatroom.socket")
+
+
 @pytest.fixture
 def house(machine):
     h = House(machine)
@@ -38,6 +53,7 @@ def house(machine):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
+    item.failed = getattr(item, "failed", False) or report.failed
     machine = getattr(item, "funcargs", {}).get("machine")
     if report.failed and machine:
         report.sections.append(

@@ -36,6 +36,7 @@ def test_chat_talks_with_the_token_of_chatctl(machine, house):
     listener = house.room().join("listener")
     output = machine.run("sh", "-c", "echo hello | chat --token-file /root/dora dora@localhost")
     listener.expect(("dora", "hello"))
+    machine.run("rm", "/root/dora")
 
 
 def test_the_journal_knows_users_and_never_texts_or_tokens(machine, house):
@@ -102,13 +103,14 @@ def test_a_revoked_token_stays_out_also_across_a_restart(machine, house):
 def test_a_configured_token_can_be_revoked_and_reload_does_not_bring_it_back(machine, house):
     machine.configure(tokens=[("*", OPEN_TOKEN), ("frank", "franks-token")])
     machine.run("chatctl", "reload")
-    frank = house.room().join("frank", "franks-token")
+    room = house.room()
+    frank = room.join("frank", "franks-token")
     machine.run("chatctl", "revoke", "frank")
     assert frank.end() == grpc.StatusCode.UNAUTHENTICATED
     machine.run("chatctl", "reload")
-    assert refusal(house.room().try_join("frank", "franks-token"))[0].name == "UNAUTHENTICATED"
+    assert refusal(room.try_join("frank", "franks-token"))[0].name == "UNAUTHENTICATED"
     machine.run("chatctl", "unrevoke", "frank")
-    house.room().join("frank", "franks-token")
+    room.join("frank", "franks-token")
     machine.configure()
     machine.run("chatctl", "reload")
 

@@ -149,3 +149,10 @@ def test_crashes_in_a_row_do_not_close_the_port(machine):
         wait_for(lambda before=process: machine.state() == "active"
                  and machine.daemon() not in (None, before), "a new daemon")
     assert machine.sockets_listen()
+
+
+def test_the_sockets_can_be_restarted_over_and_over(machine):
+    for _ in range(30):
+        machine.systemctl("restart", "chatroom.socket")
+    assert machine.sockets_listen()
+    all_served(connections(2))
