@@ -251,11 +251,15 @@ static void each_is_set_aside_as_a_whole(void **state) {
                 char path[256];
                 Log *l;
 
+                l = logs_open(f->directory, NULL);
+                logs_say(l, 2000, 1);
+                log_free(l);
                 logs_say_and_die(f, NULL, 10);
                 wal = read_bytes(files_path(f, "log.db-wal"), &n);
                 assert_true(n > 0);
                 files_write(f, "log.db-shm", "index");
-                overwrite(f, "log.db", 0, 100);
+                /* Of the first pages, its own log has newer ones. */
+                overwrite(f, "log.db", INT64_C(3) * 4096, (size_t) 10 * 4096);
                 l = logs_open_in(f, LOGS_BOOT, false, "log.db was damaged (");
                 logs_expect(l, 1, 0);
                 log_free(l);
@@ -312,6 +316,7 @@ static void what_says_of_itself_what_is_not_so_is_set_aside(void **state) {
                 "UPDATE log SET unsynced_boot = hex(zeroblob(1000))",
                 "DELETE FROM log",
                 "DROP TABLE messages",
+                "DROP TABLE keys",
                 "PRAGMA user_version = 0",
         };
         Files *f = *state;
@@ -344,6 +349,7 @@ static void damage_found_in_use_is_set_aside_the_next_time(void **state) {
         log_free(l);
         overwrite(f, "log.db", INT64_C(100) * 4096, 4096);
         l = logs_open(f->directory, NULL);
+        logs_say(l, 10, 1);
         for (uint64_t after = 0;; after += n) {
                 int r = log_read(l, &(LogRange){after, 256, SIZE_MAX}, &messages, &n);
 
@@ -356,10 +362,29 @@ static void damage_found_in_use_is_set_aside_the_next_time(void **state) {
         assert_int_equal(log_append(l, &m, 1), -EUCLEAN);
         assert_int_equal(log_trim(l, 1, 1, &more), -EUCLEAN);
         assert_string_equal(epoch_of(l).text, e.text);
-        assert_int_equal(log_head(l), 50000);
+        assert_int_equal(log_head(l), 50010);
         log_free(l);
         expect_begun_anew(f, &e, "log.db was damaged (found so while it was in use)");
         assert_int_equal(count_aside(f, "Z", NULL, 0), 1);
+        assert_int_equal(count_aside(f, "Z-wal", NULL, 0), 1);
+}
+
+static void a_hole_is_damage(void **state) {
+        Files *f = *state;
+        LogMessage *messages;
+        size_t n;
+        Epoch e;
+        Log *l;
+
+        free(make_ten(f, &e, &n));
+        execute(f, "DELETE FROM messages WHERE id = 5");
+        l = logs_open(f->directory, NULL);
+        assert_int_equal(log_read(l, &(LogRange){0, 4, SIZE_MAX}, &messages, &n), 0);
+        assert_int_equal(n, 4);
+        log_messages_free(messages, n);
+        assert_int_equal(log_read(l, &(LogRange){4, 4, SIZE_MAX}, &messages, &n), -EUCLEAN);
+        log_free(l);
+        expect_begun_anew(f, &e, "log.db was damaged (found so while it was in use)");
 }
 
 static void half_a_write_ahead_log_is_what_it_says(void **state) {
@@ -497,6 +522,7 @@ int main(void) {
                 WITH_FILES(what_is_not_a_log_is_set_aside),
                 WITH_FILES(what_says_of_itself_what_is_not_so_is_set_aside),
                 WITH_FILES(damage_found_in_use_is_set_aside_the_next_time),
+                WITH_FILES(a_hole_is_damage),
                 WITH_FILES(half_a_write_ahead_log_is_what_it_says),
                 WITH_FILES(a_newer_log_is_left_as_it_is),
                 WITH_FILES(the_directory_is_made),
