@@ -80,5 +80,6 @@ int log_run(Log *l, sqlite3_stmt *statement);
 /* Around a transaction after which the log's row is to be `next`. */
 int log_begin(Log *l, const LogMeta *next);
 int log_commit(Log *l, const LogMeta *next);
-/* Makes sure that all that was taken is on the disk, and that nothing is there that was refused. */
+/* Makes sure that all that was taken is on the disk, that nothing is there that was refused, and
+ * that there is room. */
 int log_settle(Log *l);

@@ -15,6 +15,8 @@
 #define APPLICATION 0x43484c47 /* "CHLG" */
 #define SCHEMA 1
 
+static const char set_version[] = "PRAGMA user_version = 1";
+
 static const char tables[] = "CREATE TABLE log ("
                              " epoch TEXT NOT NULL,"
                              " next_id INTEGER NOT NULL,"
@@ -229,5 +231,7 @@ int log_settle(Log *l) {
                 r = take_back(l, LOG_TAKE_BACK_MESSAGES);
         if (r == 0)
                 r = take_back(l, LOG_TAKE_BACK_KEYS);
+        if (r == 0) /* which writes a page: rows that stay as they are do not */
+                r = database_execute(l->db, set_version);
         return r == 0 ? log_commit(l, &next) : r;
 }
