@@ -120,7 +120,7 @@ def keys_as_installed():
 
 def test_keys_are_those_of_the_configuration():
     found = set()
-    for section in ("server", "limits"):
+    for section in ("server", "limits", "history"):
         found |= {(section, re.match(r"\.It Ic (\w+)", line)[1])
                   for line in source("chatroom.ini.5", f"KEYS OF {section.upper()}")
                   if line.startswith(".It Ic ")}
@@ -130,7 +130,7 @@ def test_keys_are_those_of_the_configuration():
 @pytest.mark.parametrize("section, key", keys_as_installed())
 def test_defaults_are_those_of_the_configuration(section, key):
     text = rendered("chatroom.ini.5")
-    item = re.search(rf"\n {{5}}{key}(?: = .*)?\n((?: {{13}}.*\n|\n)+)", text)
+    item = re.search(rf"\n {{5}}{key}(?: = .*\n|\n|  +)((?: *\S.*\n)(?: {{13}}.*\n|\n)*)", text)
     assert item, f"{key} is not there"
     default = re.search(r"The default is (.*?)\.(?=  |\n)", item[1])
     assert default, item[1]

@@ -3,7 +3,9 @@
 connected meanwhile is served."""
 import contextlib
 import os
+import shutil
 import signal
+import sqlite3
 import time
 
 import http2
@@ -99,6 +101,26 @@ def test_a_killed_daemon_comes_back_and_whoever_connects_meanwhile_is_served(mac
     all_served(made)
     assert int(machine.show("chatroom.service", "NRestarts")) == restarts + 1
     assert machine.sockets_listen()
+
+
+def test_a_killed_daemon_goes_on_with_the_same_log(machine, house, tmp_path):
+    """It knows that the power did not fail, though its sandbox hides the boot's id."""
+    def log():  # from a copy: the daemon keeps its own to itself
+        for name in ("log.db", "log.db-wal"):
+            shutil.copy(machine.path(f"/var/lib/chatroom/{name}"), tmp_path / name)
+        with contextlib.closing(sqlite3.connect(tmp_path / "log.db")) as database:
+            return database.execute("SELECT epoch, unsynced_boot FROM log").fetchone()
+
+    room = house.room()
+    room.join("alice").say("before the end")
+    room.witness.expect(("alice", "before the end"))
+    epoch, boot = log()
+    assert boot == machine.read("/proc/sys/kernel/random/boot_id").strip().replace("-", "")
+    os.kill(machine.daemon(), signal.SIGKILL)
+    room = house.room()
+    room.join("alice").say("after it")
+    room.witness.expect(("alice", "after it"))
+    assert log() == (epoch, boot)
 
 
 def test_whoever_connects_during_a_restart_is_served(machine):
