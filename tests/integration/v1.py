@@ -12,22 +12,23 @@ import shutil
 import signal
 import tempfile
 import threading
+import time
 
 import grpc
 
 import http2
 import wire
 from clients import connect
-from harness import ALICE_TOKEN, OPEN_TOKEN, Waiter
+from harness import ALICE_TOKEN, DEADLINE, OPEN_TOKEN, Waiter
 
 pb, pb_grpc = wire.stubs("chatroom/v1/chatroom.proto")
 
 SERVICE = "/chatroom.v1.ChatroomService"
 ALICE_TOKEN_2 = "another-token-of-alice"
-BERT_TOKEN = "bert-has-one-too"
-CARL_TOKEN = "carl-has-one-as-well"
+BERTA_TOKEN = "berta-has-one-too"
+CAROL_TOKEN = "carol-has-one-as-well"
 TOKENS = [("*", OPEN_TOKEN), ("*", "token2"), ("alice", ALICE_TOKEN), ("alice", ALICE_TOKEN_2),
-          ("bert", BERT_TOKEN), ("carl", CARL_TOKEN)]
+          ("berta", BERTA_TOKEN), ("carol", CAROL_TOKEN)]
 FAST = {"rate_burst": 100000, "rate_per_second": 100000}
 
 # The parts of a response in the order in which a client deals with them.
@@ -241,7 +242,7 @@ class Session(Stream):
 
     def answer(self, client_id):
         """What came back for that, as often as it was sent: the last."""
-        self.until(lambda: len(self.answers(client_id)) >= self._sent[client_id],
+        self.until(lambda: len(self.answers(client_id)) >= max(1, self._sent[client_id]),
                    lambda: f"an answer to {client_id}")
         return self.answers(client_id)[-1]
 
@@ -353,6 +354,22 @@ class House:
 
     def listen(self, token=ALICE_TOKEN, start=None, presence=False):
         return self._keep(Listener(self.channel(), token, start, presence)).joined()
+
+    def eventually(self, predicate, what):
+        """Looks now and then whether it holds."""
+        end = time.monotonic() + DEADLINE
+        while not predicate():
+            assert time.monotonic() < end, f"not within {DEADLINE:g} s: {what}"
+            with self.daemon.changed:
+                self.daemon.changed.wait(0.05)
+
+    def welcome(self, name="looks"):
+        """What somebody is told who comes in now."""
+        session = self.connect(name, start=0)
+        session.half_close()
+        session.end()
+        self._channels.pop().close()
+        return session.welcome
 
     def _keep(self, stream):
         self.streams.append(stream)
