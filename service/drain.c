@@ -11,13 +11,21 @@
 #include "service/notify.h"
 #include "service/service.h"
 
+#define WRITE_USEC UINT64_C(2000000) /* for messages on their way into the log */
 #define FLUSH_USEC UINT64_C(5000000) /* for what sessions are still owed */
 #define LINGER_USEC UINT64_C(200000) /* for connections, when no stream is left */
 #define CUT_USEC UINT64_C(3000000)   /* for gRPC, when everything has been cut */
 
 static int on_stuck(sd_event_source *source, uint64_t usec, void *userdata) {
-        log_warning("gRPC did not let go of every connection; leaving it behind");
+        log_warning("A connection or the disk does not let go; leaving it behind");
         _exit(EXIT_SUCCESS);
+}
+
+static void set_timer(Service *s, sd_event_source **timer, uint64_t usec,
+                      sd_event_time_handler_t handler) {
+        if (sd_event_add_time_relative(s->event, timer, CLOCK_MONOTONIC, usec, usec / 10, handler,
+                                       s) < 0)
+                _exit(EXIT_FAILURE);
 }
 
 static int on_flush_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
@@ -28,9 +36,7 @@ static int on_flush_timeout(sd_event_source *source, uint64_t usec, void *userda
         connections_shutdown_all(s->connections);
         control_cut(s->control);
         s->drain_timer = sd_event_source_disable_unref(s->drain_timer);
-        if (sd_event_add_time_relative(s->event, &s->drain_timer, CLOCK_MONOTONIC, CUT_USEC, 0,
-                                       on_stuck, s) < 0)
-                _exit(EXIT_FAILURE);
+        set_timer(s, &s->drain_timer, CUT_USEC, on_stuck);
         return 0;
 }
 
@@ -43,17 +49,21 @@ static int on_linger_over(sd_event_source *source, uint64_t usec, void *userdata
         return 0;
 }
 
-/* Not while messages are on their way into the log: who sent them is owed the answer. */
 static void dismiss(Service *s) {
         Stream *next;
 
-        if (s->dismissed || history_busy(s->history))
+        if (s->dismissed)
                 return;
         s->dismissed = true;
         for (Stream *stream = s->streams; stream; stream = next) {
                 next = stream->next;
                 stream_end(stream, RPC_UNAVAILABLE, SERVICE_GOING_DOWN, true);
         }
+}
+
+static int on_write_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        dismiss(userdata);
+        return 0;
 }
 
 void drain_start(Service *s) {
@@ -65,21 +75,22 @@ void drain_start(Service *s) {
         listener_stop(s);
         rpc_drain(s->rpc);
         control_drain(s->control);
-        if (sd_event_add_time_relative(s->event, &s->drain_timer, CLOCK_MONOTONIC, FLUSH_USEC, 0,
-                                       on_flush_timeout, s) < 0)
-                _exit(EXIT_FAILURE);
+        set_timer(s, &s->write_timer, WRITE_USEC, on_write_timeout);
+        set_timer(s, &s->drain_timer, FLUSH_USEC, on_flush_timeout);
         drain_advance(s);
 }
 
 void drain_advance(Service *s) {
         if (!s->draining)
                 return;
-        dismiss(s);
+        /* Whoever sent what is on its way into the log is owed the answer. */
+        if (!history_busy(s->history))
+                dismiss(s);
         if (s->streams || !control_idle(s->control))
                 return;
-        if (rpc_drained(s->rpc) && control_drained(s->control))
+        if (!rpc_drained(s->rpc) || !control_drained(s->control)) {
+                if (!s->linger)
+                        set_timer(s, &s->linger, LINGER_USEC, on_linger_over);
+        } else if (!history_busy(s->history))
                 (void) sd_event_exit(s->event, 0);
-        else if (!s->linger)
-                (void) sd_event_add_time_relative(s->event, &s->linger, CLOCK_MONOTONIC,
-                                                  LINGER_USEC, LINGER_USEC / 10, on_linger_over, s);
 }

@@ -325,6 +325,7 @@ Service *service_free(Service *s) {
         listener_stop(s);
         s->tick = sd_event_source_disable_unref(s->tick);
         s->watchdog = sd_event_source_disable_unref(s->watchdog);
+        s->write_timer = sd_event_source_disable_unref(s->write_timer);
         s->drain_timer = sd_event_source_disable_unref(s->drain_timer);
         s->linger = sd_event_source_disable_unref(s->linger);
         s->guard = guard_free(s->guard);

@@ -32,7 +32,7 @@ struct Service {
         sd_event *event;
         Activation sockets;
         sd_event_source *accepting[ACTIVATION_MAX + 1]; /* the last: on the control socket */
-        sd_event_source *accept_again, *tick, *watchdog, *drain_timer, *linger;
+        sd_event_source *accept_again, *tick, *watchdog, *write_timer, *drain_timer, *linger;
         Mailbox *mailbox;
         Rpc *rpc;
         Connections *connections;
