@@ -43,7 +43,7 @@ int database_execute(sqlite3 *db, const char *sql) {
 }
 
 int database_number(sqlite3 *db, const char *sql, int64_t *ret) {
-        sqlite3_stmt *statement = NULL;
+        _cleanup_(sqlite3_finalizep) sqlite3_stmt *statement = NULL;
         int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL), r;
 
         if (code == SQLITE_OK)
@@ -51,7 +51,6 @@ int database_number(sqlite3 *db, const char *sql, int64_t *ret) {
         r = code == SQLITE_DONE ? -EUCLEAN : database_errno(db, code);
         if (r == 0)
                 *ret = sqlite3_column_int64(statement, 0);
-        (void) sqlite3_finalize(statement);
         return r;
 }
 
@@ -105,13 +104,11 @@ int database_create_tables(sqlite3 *db, const DatabaseSchema *schema) {
 }
 
 static int fill_file(const char *path, const DatabaseSchema *schema) {
-        sqlite3 *db = NULL;
-        int r = database_errno(NULL, sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL));
+        _cleanup_(sqlite3_closep) sqlite3 *db = NULL;
+        int r = sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL);
 
-        if (r == 0)
-                r = database_create_tables(db, schema);
-        (void) sqlite3_close(db);
-        return r;
+        r = database_errno(db, r);
+        return r == 0 ? database_create_tables(db, schema) : r;
 }
 
 int database_make_file(const char *path, int directory, const DatabaseSchema *schema) {

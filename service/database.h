@@ -10,7 +10,8 @@
 #include "proto/base.h"
 
 DEFINE_CLEANUP(sqlite3 *, sqlite3_close);
-DEFINE_CLEANUP(sqlite3_stmt *, sqlite3_reset);
+DEFINE_CLEANUP(sqlite3_stmt *, sqlite3_finalize);
+DEFINE_CLEANUP(sqlite3_stmt *, sqlite3_reset); /* one that is kept */
 
 /* SQLite's code as an errno. -EUCLEAN: what stands there is broken; -EEXIST: a constraint. */
 int database_errno(sqlite3 *db, int code);

@@ -12,7 +12,7 @@
 
 #include "service/log-internal.h"
 
-#define BUSY_MS 2000
+#define BUSY_MS 500
 
 /* What a write-ahead log shrinks to again after a great transaction. */
 #define CONNECT                                                                                    \
@@ -53,7 +53,7 @@ static bool is_sqlite(sqlite3 *db) {
 }
 
 static int read_file(Log *l, LogError *error) {
-        sqlite3 *db = NULL;
+        _cleanup_(sqlite3_closep) sqlite3 *db = NULL;
         int r = database_open_reading(&db, l->path);
 
         if (r == 0)
@@ -69,7 +69,6 @@ static int read_file(Log *l, LogError *error) {
         else if (r != 0)
                 snprintf(error->text, sizeof(error->text), "Cannot read %s: %s", l->path,
                          strerror(-r));
-        (void) sqlite3_close(db);
         return r;
 }
 

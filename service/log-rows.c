@@ -126,7 +126,7 @@ static int read_meta(sqlite3_stmt *s, LogMeta *ret, uint64_t *ret_first) {
 }
 
 int log_load(sqlite3 *db, LogMeta *ret, uint64_t *ret_first) {
-        sqlite3_stmt *s = NULL;
+        _cleanup_(sqlite3_finalizep) sqlite3_stmt *s = NULL;
         int code, r = check_header(db);
 
         if (r != 0)
@@ -139,11 +139,8 @@ int log_load(sqlite3 *db, LogMeta *ret, uint64_t *ret_first) {
         if (code == SQLITE_OK)
                 code = sqlite3_step(s);
         if (code == SQLITE_ROW)
-                r = read_meta(s, ret, ret_first);
-        else
-                r = code == SQLITE_DONE ? -EUCLEAN : database_errno(db, code);
-        (void) sqlite3_finalize(s);
-        return r;
+                return read_meta(s, ret, ret_first);
+        return code == SQLITE_DONE ? -EUCLEAN : database_errno(db, code);
 }
 
 /* ---- statements and transactions */

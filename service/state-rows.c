@@ -12,7 +12,7 @@
 
 #define ANY_NAME "*"
 
-static const char schema[] =
+static const char tables_sql[] =
         "CREATE TABLE tokens ("
         " hash BLOB PRIMARY KEY CHECK (length(hash) = 32),"
         " user TEXT NOT NULL," /* "*": any free name */
@@ -31,55 +31,10 @@ static const char schema[] =
         " last_used_ms INTEGER NOT NULL"
         ") STRICT, WITHOUT ROWID;";
 
-static void finalizep(sqlite3_stmt **statement) {
-        sqlite3_finalize(*statement);
-}
+int state_create_file(const char *path, int directory) {
+        const DatabaseSchema schema = {STATE_APPLICATION, STATE_SCHEMA, tables_sql};
 
-int state_errno(sqlite3 *db, int code) {
-        int system = db ? sqlite3_system_errno(db) : 0;
-
-        switch (code & 0xff) {
-        case SQLITE_OK:
-        case SQLITE_ROW:
-        case SQLITE_DONE:
-                return 0;
-        case SQLITE_CONSTRAINT:
-                return STATE_E_EXISTS;
-        case SQLITE_CORRUPT:
-        case SQLITE_NOTADB:
-        case SQLITE_SCHEMA:
-        case SQLITE_ERROR: /* no such table, no such column */
-                return -EUCLEAN;
-        case SQLITE_FULL:
-                return -ENOSPC;
-        case SQLITE_READONLY:
-                return -EROFS;
-        case SQLITE_BUSY:
-        case SQLITE_LOCKED:
-                return -EBUSY;
-        case SQLITE_NOMEM:
-                return -ENOMEM;
-        default:
-                return system > 0 ? -system : -EIO;
-        }
-}
-
-int state_execute(sqlite3 *db, const char *sql) {
-        return state_errno(db, sqlite3_exec(db, sql, NULL, NULL, NULL));
-}
-
-int state_create_tables(sqlite3 *db) {
-        char header[128];
-        int r;
-
-        snprintf(header, sizeof(header), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
-                 STATE_APPLICATION, STATE_SCHEMA);
-        r = state_execute(db, "BEGIN");
-        if (r == 0)
-                r = state_execute(db, schema);
-        if (r == 0)
-                r = state_execute(db, header);
-        return r == 0 ? state_execute(db, "COMMIT") : r;
+        return database_make_file(path, directory, &schema);
 }
 
 /* ---- reading */
@@ -158,7 +113,7 @@ static TokenChange *next_row(StateRows *rows) {
 
 int state_read_rows(sqlite3 *db, StateRows *rows) {
         for (size_t i = 0; i < ELEMENTS(tables); i++) {
-                _cleanup_(finalizep) sqlite3_stmt *statement = NULL;
+                _cleanup_(sqlite3_finalizep) sqlite3_stmt *statement = NULL;
                 int code;
 
                 code = sqlite3_prepare_v2(db, tables[i].sql, -1, &statement, NULL);
@@ -174,7 +129,7 @@ int state_read_rows(sqlite3 *db, StateRows *rows) {
                         code = SQLITE_OK;
                 }
                 if (code != SQLITE_DONE)
-                        return state_errno(db, code);
+                        return database_errno(db, code);
         }
         return 0;
 }
@@ -214,7 +169,7 @@ static int write_row(sqlite3 *db, const TokenChange *change) {
 
         for (size_t i = 0; r == 0 && i < ELEMENTS(statements[0]); i++) {
                 const char *sql = statements[change->kind][i];
-                _cleanup_(finalizep) sqlite3_stmt *statement = NULL;
+                _cleanup_(sqlite3_finalizep) sqlite3_stmt *statement = NULL;
                 int code;
 
                 if (!sql)
@@ -222,22 +177,22 @@ static int write_row(sqlite3 *db, const TokenChange *change) {
                 code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
                 if (code == SQLITE_OK)
                         code = bind(statement, &change->token);
-                r = state_errno(db, code);
+                r = database_errno(db, code);
         }
-        return r;
+        return r == -EEXIST ? STATE_E_EXISTS : r;
 }
 
 int state_write_rows(sqlite3 *db, const TokenChange *changes, size_t n) {
-        int r = state_execute(db, "BEGIN IMMEDIATE");
+        int r = database_execute(db, "BEGIN IMMEDIATE");
 
         if (r != 0)
                 return r;
         for (size_t i = 0; r == 0 && i < n; i++)
                 r = write_row(db, &changes[i]);
         if (r == 0 && n == 0) /* writes a page, as any change would */
-                r = state_execute(db, "PRAGMA user_version = 1");
+                r = database_execute(db, "PRAGMA user_version = 1");
         if (r == 0)
-                r = state_execute(db, "COMMIT");
+                r = database_execute(db, "COMMIT");
         if (r != 0)
                 (void) sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
         return r;

@@ -4,9 +4,6 @@
  * works on a read-only or full disk and a file that is not for us stays as it is; it is written
  * through another one, which is made when it is needed and thrown away when something broke. The
  * lock on the directory keeps a second daemon out, whose memory would know nothing of ours.
- *
- * A new file gets its tables under another name: a state.db that is there is a whole one, and an
- * empty one is a broken one.
  */
 #include <fcntl.h>
 #include <stdarg.h>
@@ -20,7 +17,7 @@
 #define BUSY_MS 2000
 
 struct State {
-        char *directory, *path, *fresh_path, *wal_path;
+        char *directory, *path, *wal_path;
         int lock;    /* the directory */
         sqlite3 *db; /* for writing; NULL: not made yet, or broken */
         bool made;   /* the file is there, or was */
@@ -47,67 +44,22 @@ static int damaged(const State *s, const char *what, StateError *error) {
 
 /* ---- reading */
 
-/* As a URI, with which alone SQLite can be told that nobody writes the file. */
-static char *immutable_uri(const char *path) {
-        const char *plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-";
-        char *uri = malloc(strlen(path) * 3 + sizeof("file:?immutable=1"));
-        char *end = uri ? stpcpy(uri, "file:") : NULL;
-
-        if (!uri)
-                return NULL;
-        for (; *path; path++)
-                end += sprintf(end, strchr(plain, *path) ? "%c" : "%%%02X", (unsigned char) *path);
-        strcpy(end, "?immutable=1");
-        return uri;
-}
-
-/* A log that was left behind has to be read too, and that takes what SQLite calls a write-ahead
- * log's index: in exclusive mode it is kept in memory. */
-static int open_for_reading(const State *s, sqlite3 **ret) {
-        _cleanup_(freep) char *uri = immutable_uri(s->path);
-        struct stat st;
-        int code;
-
-        if (!uri)
-                return SQLITE_NOMEM;
-        if (stat(s->wal_path, &st) < 0 || st.st_size == 0)
-                return sqlite3_open_v2(uri, ret, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL);
-        code = sqlite3_open_v2(s->path, ret, SQLITE_OPEN_READONLY, "unix-none");
-        if (code == SQLITE_OK)
-                code = sqlite3_db_config(*ret, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-        if (code == SQLITE_OK)
-                code = sqlite3_exec(*ret, "PRAGMA locking_mode = EXCLUSIVE", NULL, NULL, NULL);
-        return code;
-}
-
-static int query_number(sqlite3 *db, const char *sql, int *ret) {
-        sqlite3_stmt *statement = NULL;
-        int code = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-
-        if (code == SQLITE_OK)
-                code = sqlite3_step(statement);
-        if (code == SQLITE_ROW)
-                *ret = sqlite3_column_int(statement, 0);
-        (void) sqlite3_finalize(statement);
-        return code == SQLITE_ROW ? SQLITE_OK : code;
-}
-
 static int check_header(const State *s, sqlite3 *db, StateError *error) {
-        int application = 0, version = 0, code;
+        int64_t application = 0, version = 0;
+        int r = database_number(db, "PRAGMA application_id", &application);
 
-        code = query_number(db, "PRAGMA application_id", &application);
-        if (code == SQLITE_OK)
-                code = query_number(db, "PRAGMA user_version", &version);
-        if (code != SQLITE_OK)
+        if (r == 0)
+                r = database_number(db, "PRAGMA user_version", &version);
+        if (r != 0)
                 return damaged(s, sqlite3_errmsg(db), error);
         if (application != STATE_APPLICATION)
                 return damaged(s, "it is not a chatroom's", error);
         if (version > STATE_SCHEMA)
                 return unusable(error,
-                                "%s was written by a newer chatroomd (schema %d, this one knows "
+                                "%s was written by a newer chatroomd (schema %jd, this one knows "
                                 "%d). It was left as it is: install that version again, or put "
                                 "back a copy from before.",
-                                s->path, version, STATE_SCHEMA);
+                                s->path, (intmax_t) version, STATE_SCHEMA);
         return version < 1 ? damaged(s, "it has no schema", error) : 0;
 }
 
@@ -125,9 +77,9 @@ static int read_all(State *s, sqlite3 *db, StateError *error) {
 }
 
 static int load(State *s, StateError *error) {
-        sqlite3 *db = NULL;
+        _cleanup_(sqlite3_closep) sqlite3 *db = NULL;
         struct stat st;
-        int code, r;
+        int r;
 
         if (stat(s->path, &st) < 0) {
                 if (errno != ENOENT)
@@ -141,59 +93,33 @@ static int load(State *s, StateError *error) {
                 return damaged(s, "it is empty", error);
         if (access(s->path, R_OK) < 0)
                 return unusable(error, "Cannot read %s: %s", s->path, strerror(errno));
-        code = open_for_reading(s, &db);
-        if (code != SQLITE_OK)
-                r = damaged(s, sqlite3_errstr(code), error);
-        else
-                r = read_all(s, db, error);
-        (void) sqlite3_close(db);
-        return r;
+        r = database_open_reading(&db, s->path);
+        if (r == -ENOMEM)
+                return r;
+        return r != 0 ? damaged(s, strerror(-r), error) : read_all(s, db, error);
 }
 
 /* ---- writing */
-
-static int make_file(const State *s) {
-        sqlite3 *db = NULL;
-        int fd, r;
-
-        if (unlink(s->fresh_path) < 0 && errno != ENOENT)
-                return -errno;
-        /* SQLite gives the files that it puts beside it the same mode. */
-        fd = open(s->fresh_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (fd < 0)
-                return -errno;
-        (void) close_fd(fd);
-        r = state_errno(NULL, sqlite3_open_v2(s->fresh_path, &db, SQLITE_OPEN_READWRITE, NULL));
-        if (r == 0)
-                r = state_create_tables(db);
-        (void) sqlite3_close(db);
-        if (r == 0 && rename(s->fresh_path, s->path) < 0)
-                r = -errno;
-        if (r != 0)
-                (void) unlink(s->fresh_path);
-        else if (fsync(s->lock) < 0)
-                r = -errno;
-        return r;
-}
 
 static int open_for_writing(State *s) {
         sqlite3 *db = NULL;
         int r = 0;
 
         if (!s->made)
-                r = make_file(s);
+                r = state_create_file(s->path, s->lock);
         else if (access(s->path, F_OK) < 0) /* a new one would know nothing of the old one's rows */
                 r = errno == ENOENT ? -ESTALE : -errno;
         if (r != 0)
                 return r;
         s->made = true;
-        r = state_errno(db, sqlite3_open_v2(s->path, &db, SQLITE_OPEN_READWRITE, NULL));
+        r = sqlite3_open_v2(s->path, &db, SQLITE_OPEN_READWRITE, NULL);
+        r = database_errno(db, r);
         if (r == 0 && sqlite3_db_readonly(db, "main") == 1)
                 r = -EROFS;
         if (r == 0)
-                r = state_errno(db, sqlite3_busy_timeout(db, BUSY_MS));
+                r = database_errno(db, sqlite3_busy_timeout(db, BUSY_MS));
         if (r == 0)
-                r = state_execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
+                r = database_execute(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
         if (r != 0)
                 (void) sqlite3_close(db);
         else
@@ -238,7 +164,6 @@ static int lock_directory(State *s, StateError *error) {
 static int make_paths(State *s, const char *directory) {
         s->directory = strdup(directory);
         if (!s->directory || asprintf(&s->path, "%s/state.db", directory) < 0 ||
-            asprintf(&s->fresh_path, "%s/state.db.new", directory) < 0 ||
             asprintf(&s->wal_path, "%s/state.db-wal", directory) < 0)
                 return -ENOMEM;
         return 0;
@@ -270,7 +195,6 @@ State *state_free(State *s) {
         state_forget_loaded(s);
         free(s->directory);
         free(s->path);
-        free(s->fresh_path);
         free(s->wal_path);
         close_fd(s->lock);
         free(s);
