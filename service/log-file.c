@@ -12,6 +12,7 @@
 
 #include "service/log-internal.h"
 
+#define SMALLEST_FILE 512 /* one page, by SQLite's file format */
 #define BUSY_MS 500
 
 /* What a write-ahead log shrinks to again after a great transaction. */
@@ -89,8 +90,9 @@ int log_inspect(Log *l, LogError *error) {
         }
         if (!S_ISREG(st.st_mode))
                 return in_the_way(l, "it is no file");
-        if (st.st_size == 0)
-                return in_the_way(l, "it is empty");
+        /* Looking at it, SQLite would take away the write-ahead log that may have it all. */
+        if (st.st_size < SMALLEST_FILE)
+                return in_the_way(l, st.st_size == 0 ? "it is empty" : "it is too short");
         l->made = true;
         return read_file(l, error);
 }
