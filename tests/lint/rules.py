@@ -12,7 +12,8 @@ import sys
 # Who may include whom in service/: files of a floor include that floor or lower ones, and no two
 # modules of the model or the edges include each other, directly or not.
 FLOORS = {
-    "model": ["address", "limits", "name", "presence", "rates", "ring", "room", "session", "text", "token"],
+    "model": ["address", "limits", "name", "presence", "rates", "ring", "room", "session",
+              "text", "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "database",
               "intake", "journal", "log", "log-append", "log-file", "log-internal", "log-read",
               "log-rows", "mailbox", "memory", "message", "notify", "peer", "reader", "rpc",
