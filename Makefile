@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := build
-.PHONY: build run deb check check-all release-check bench bench-quick clean
+.PHONY: build run deb check check-all release-check torture bench bench-quick clean
 
 build:
 	@packaging/build-dependencies build
@@ -37,6 +37,10 @@ check-all: check
 release-check:
 	@packaging/build-dependencies release-check
 	@tests/run release
+
+# The crash test of check-all, ten times as long.
+torture: build
+	@tests/crash/crash.py --build $(BUILD) --restarts 200
 
 # What it costs, next to what others cost: in three quarters of an hour, or in a minute.
 bench: build
