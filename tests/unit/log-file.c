@@ -275,11 +275,15 @@ static void each_is_set_aside_as_a_whole(void **state) {
 }
 
 static void what_is_not_a_log_is_set_aside(void **state) {
+        char diary[1000] = "";
         Files *f = *state;
         sqlite3 *db = NULL;
         Epoch e = {""};
 
-        files_write(f, "log.db", "This is my diary. Nobody may read it, least of all SQLite.\n");
+        files_write(f, "log.db", "Not much.\n");
+        expect_begun_anew(f, &e, "log.db was damaged (it is too short)");
+        memset(diary, '.', sizeof(diary) - 1);
+        files_write(f, "log.db", diary);
         expect_begun_anew(f, &e, "log.db was damaged (file is not a database)");
         files_write(f, "log.db", "");
         expect_begun_anew(f, &e, "log.db was damaged (it is empty)");
@@ -294,7 +298,7 @@ static void what_is_not_a_log_is_set_aside(void **state) {
         files_write(f, "log.db-wal", "left over");
         assert_int_equal(unlink(files_path(f, "log.db")), 0);
         expect_begun_anew(f, &e, "log.db was damaged (it is missing");
-        assert_int_equal(count_aside(f, "Z*", NULL, 0), 5);
+        assert_int_equal(count_aside(f, "Z*", NULL, 0), 6);
 }
 
 static void execute(Files *f, const char *sql) {
