@@ -299,8 +299,6 @@ int service_new(Service **ret, const Options *options, Config *config) {
                 r = listener_start(s);
         if (r != 0)
                 return r;
-        s->started_ms = service_now_ms();
-        s->started_at = ring_head(room_ring(s->room));
         *ret = TAKE_PTR(s);
         return 0;
 }
@@ -310,6 +308,8 @@ int service_run(Service *s) {
                                   stopped = {.kind = JOURNAL_STOPPED};
         int r;
 
+        s->started_ms = service_now_ms();
+        s->started_at = ring_head(room_ring(s->room));
         journal_write(LOG_INFO, &started, "chatroomd %s is serving", CHATROOM_VERSION);
         notify_ready();
         r = sd_event_loop(s->event);
