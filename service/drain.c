@@ -6,6 +6,7 @@
 #include "service/drain.h"
 
 #include "proto/base.h"
+#include "service/health.h"
 #include "service/journal.h"
 #include "service/listener.h"
 #include "service/notify.h"
@@ -63,6 +64,7 @@ void drain_start(Service *s) {
         notify_stopping();
         notify_status("Draining %zu sessions", room_count_sessions(s->room));
         listener_stop(s);
+        health_drain(s);
         rpc_drain(s->rpc);
         control_drain(s->control);
         if (sd_event_add_time_relative(s->event, &s->drain_timer, CLOCK_MONOTONIC, FLUSH_USEC, 0,
