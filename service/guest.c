@@ -33,7 +33,7 @@ void guest_leave(Stream *s) {
 }
 
 void guest_timeout(Stream *s) {
-        if (s->protocol->lifetime_ms)
+        if (s->protocol->lifetime)
                 stream_end(s, RPC_RESOURCE_EXHAUSTED,
                            "A call that needs no token ends after a while; make another.", false);
         else

@@ -12,7 +12,7 @@
 #include "service/service.h"
 #include "wire-reflection.pb-c.h"
 
-#define LIFETIME_MS 30000
+#define LIFETIME 3 /* join timeouts: half a minute */
 #define MAX_REQUESTS 1000
 
 typedef Reflection__ServerReflectionRequest Request;
@@ -150,7 +150,7 @@ const StreamProtocol reflection_protocol = {
         .name = "reflection",
         .wire = WIRE_V1,
         .guest = true,
-        .lifetime_ms = LIFETIME_MS,
+        .lifetime = LIFETIME,
         .opened = reflection_opened,
         .received = reflection_received,
         .half_closed = reflection_half_closed,

@@ -348,9 +348,9 @@ static int admit(Stream *s) {
 }
 
 static uint64_t patience_usec(const Stream *s) {
-        unsigned ms = s->protocol->lifetime_ms;
+        unsigned times = s->protocol->lifetime ? s->protocol->lifetime : 1;
 
-        return (ms ? ms : limits(s)->join_timeout_ms) * USEC_PER_MSEC;
+        return times * limits(s)->join_timeout_ms * USEC_PER_MSEC;
 }
 
 static void on_opened(Service *service, RpcCall *call) {

@@ -25,7 +25,7 @@ typedef struct StreamProtocol {
         const char *name; /* for the operator */
         Wire wire;
         bool guest;              /* needs no token, and is in no room: guest.h */
-        unsigned lifetime_ms;    /* for a guest; 0: as it likes, once it has said what it wants */
+        unsigned lifetime;       /* a guest's, in join timeouts; 0: it is asked no more than that */
         unsigned retry_after_ms; /* what it is told that is refused for now; 0: nothing */
         /* The call has been admitted. 0: receive its first message; else it has been dealt with. */
         int (*opened)(Stream *s);
