@@ -188,6 +188,7 @@ const ConfigRow config_rows[CONFIG_ROWS] = {
         STRING("server", "control", "/run/chatroom/control.sock", control, parse_path),
         STRING("server", "admin_group", "chatroom-admin", admin_group, parse_group),
         NUMBER("server", "workers", "0", workers, 0, 256, "threads"),
+        SWITCH("server", "reflection", "yes", reflection),
         LIMIT(max_connections, "10000", 1, 1000000, "connections"),
         LIMIT(max_connections_per_address, "64", 1, 1000000, "connections"),
         LIMIT(max_sessions_per_user, "10", 1, 10000, "sessions"),

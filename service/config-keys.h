@@ -7,7 +7,7 @@
 /* What a frame holds besides its text: names, ids, the encoding. */
 #define FRAME_OVERHEAD 1024
 
-#define CONFIG_ROWS 24
+#define CONFIG_ROWS 25
 
 typedef struct ConfigRow ConfigRow;
 struct ConfigRow {

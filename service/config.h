@@ -35,6 +35,7 @@ typedef struct Config {
         char *control;     /* path of the control socket */
         char *admin_group; /* name of the group that may use it */
         unsigned workers;  /* 0: one per CPU */
+        bool reflection;
         Limits limits;
         bool history_enabled;
         unsigned history_replay; /* messages shown to who joins and does not say how many */

@@ -16,9 +16,6 @@
 #include "service/text.h"
 #include "wire-chatroom.pb-c.h"
 
-/* When to come back after a drain, or when there was too much of something. */
-#define RETRY_AFTER_MS 500
-
 static void request_free(Chatroom__ConnectRequest *m) {
         chatroom__connect_request__free_unpacked(m, NULL);
 }
@@ -73,7 +70,7 @@ static RpcPayload *goodbye(RpcStatus status, const char *text) {
         bye.code = (int) status;
         bye.text = message_text(text ? text : "");
         if (status == RPC_UNAVAILABLE || status == RPC_RESOURCE_EXHAUSTED)
-                bye.retry_after_ms = RETRY_AFTER_MS;
+                bye.retry_after_ms = CONNECT_RETRY_AFTER_MS;
         response.goodbye = &bye;
         return message_pack(&part, &response.base) == 0 ? part : NULL;
 }
@@ -369,6 +366,7 @@ static void connect_half_closed(Stream *s) {
 const StreamProtocol connect_protocol = {
         .name = "v1",
         .wire = WIRE_V1,
+        .retry_after_ms = CONNECT_RETRY_AFTER_MS,
         .opened = connect_opened,
         .received = connect_received,
         .half_closed = connect_half_closed,
@@ -417,6 +415,7 @@ static void subscribe_posted(Stream *s, const LogMessage *m, int result) {
 const StreamProtocol subscribe_protocol = {
         .name = "v1",
         .wire = WIRE_V1,
+        .retry_after_ms = CONNECT_RETRY_AFTER_MS,
         .opened = connect_opened,
         .received = subscribe_received,
         .half_closed = subscribe_half_closed,

@@ -9,5 +9,7 @@
 
 /* Messages of one session that are neither acknowledged nor refused yet. */
 #define CONNECT_MAX_UNACKNOWLEDGED 64
+/* When to come back after a drain, or when there was too much of something. */
+#define CONNECT_RETRY_AFTER_MS 500
 
 extern const StreamProtocol connect_protocol, subscribe_protocol;

@@ -28,6 +28,7 @@ typedef struct Connection {
         Peer peer;
         PeerGroup *group; /* whom it shares limits with */
         unsigned streams; /* open now */
+        unsigned guests;  /* of them: guest.h */
         Bucket opening;   /* the rate at which it opens streams */
         Intake intake;
         uint64_t close_usec; /* without a stream by then, it is closed; 0: never */

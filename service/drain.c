@@ -6,6 +6,7 @@
 #include "service/drain.h"
 
 #include "proto/base.h"
+#include "service/health.h"
 #include "service/journal.h"
 #include "service/listener.h"
 #include "service/notify.h"
@@ -73,6 +74,7 @@ void drain_start(Service *s) {
         notify_stopping();
         notify_status("Draining %zu sessions", room_count_sessions(s->room));
         listener_stop(s);
+        health_drain(s);
         rpc_drain(s->rpc);
         control_drain(s->control);
         set_timer(s, &s->write_timer, WRITE_USEC, on_write_timeout);

@@ -96,11 +96,12 @@ static void send_seed(Worker *w, Reader *r) {
 }
 
 static Part *take_parts(Reader *r) {
+        size_t most = r->separate ? 1 : PARTS_PER_SEND;
         Part *parts, **end = &parts;
 
         pthread_mutex_lock(&r->worker->parts_lock);
         parts = r->parts;
-        for (size_t n = 0; *end && n < PARTS_PER_SEND; n++) {
+        for (size_t n = 0; *end && n < most; n++) {
                 end = &(*end)->next;
                 atomic_fetch_sub(&r->n_parts, 1);
         }
@@ -188,7 +189,7 @@ static void finish(Reader *r) {
 static void finish_if_due(Reader *r) {
         if (!r->finishing)
                 return;
-        if (r->dead || (r->busy && r->flush_to == 0 && !r->said_goodbye))
+        if (r->dead || (r->busy && !r->flush && !r->said_goodbye))
                 cancel(r);
         else if (!r->busy && flushed(r))
                 finish(r);

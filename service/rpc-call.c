@@ -28,6 +28,7 @@ static void call_free(RpcCall *call) {
         grpc_byte_buffer_destroy(call->outgoing);
         grpc_slice_unref(call->received);
         grpc_slice_unref(call->status_text);
+        grpc_slice_unref(call->status_details);
         free(call->path);
         free(call->bearer);
         free(call);
@@ -74,6 +75,7 @@ static RpcCall *call_new(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registe
         call->fd = -1;
         call->received = grpc_empty_slice();
         call->status_text = grpc_empty_slice();
+        call->status_details = grpc_empty_slice();
         grpc_metadata_array_init(&call->metadata);
         grpc_call_details_init(&call->details);
         for (int i = 0; i < OPERATIONS; i++)
@@ -279,13 +281,33 @@ static void on_send(RpcCall *call, bool ok) {
 
 /* ---- ending */
 
+void rpc_call_set_retry(RpcCall *call, unsigned after_ms) {
+        call->retry_after_ms = after_ms;
+}
+
+/* Does without when there is no memory for them. */
+static size_t add_details(RpcCall *call, RpcStatus status, const char *text) {
+        if (call->retry_after_ms == 0 ||
+            (status != RPC_UNAVAILABLE && status != RPC_RESOURCE_EXHAUSTED) ||
+            rpc_details_encode(&call->status_details, status, text, call->retry_after_ms) != 0)
+                return 0;
+        call->trailer =
+                (grpc_metadata){.key = grpc_slice_from_static_string("grpc-status-details-bin"),
+                                .value = call->status_details};
+        return 1;
+}
+
 static grpc_op status_op(RpcCall *call, RpcStatus status, const char *text) {
-        if (text)
+        grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
+
+        if (text) {
                 call->status_text = grpc_slice_from_copied_string(text);
-        return (grpc_op){.op = GRPC_OP_SEND_STATUS_FROM_SERVER,
-                         .data.send_status_from_server.status = (grpc_status_code) status,
-                         .data.send_status_from_server.status_details =
-                                 text ? &call->status_text : NULL};
+                op.data.send_status_from_server.status_details = &call->status_text;
+        }
+        op.data.send_status_from_server.status = (grpc_status_code) status;
+        op.data.send_status_from_server.trailing_metadata_count = add_details(call, status, text);
+        op.data.send_status_from_server.trailing_metadata = &call->trailer;
+        return op;
 }
 
 void rpc_call_finish(RpcCall *call, RpcStatus status, const char *text) {

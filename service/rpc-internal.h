@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What rpc.c and rpc-call.c share; nobody else may include it. */
+/* What the rpc files share; nobody else may include it. */
 #pragma once
 
 #include <grpc/grpc.h>
@@ -59,7 +59,9 @@ struct RpcCall {
         Mailbox *sender;
         MailboxItem *sender_item;
         atomic_bool finished; /* a status is on its way, or the call has been cancelled */
-        grpc_slice status_text;
+        unsigned retry_after_ms;
+        grpc_slice status_text, status_details;
+        grpc_metadata trailer; /* those details, when they are sent */
 };
 
 struct RpcPayload {
@@ -100,3 +102,6 @@ struct Rpc {
 /* rpc-call.c: a call's life as the queue threads see it. */
 int rpc_call_request(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registered);
 void rpc_call_dispatch(RpcTag *tag, bool ok);
+
+/* rpc-details.c: a status that says when to try again. */
+int rpc_details_encode(grpc_slice *ret, RpcStatus code, const char *text, unsigned retry_after_ms);

@@ -38,6 +38,10 @@ size_t rpc_payload_size(const RpcPayload *p) {
         return GRPC_SLICE_LENGTH(p->slice);
 }
 
+const uint8_t *rpc_payload_bytes(const RpcPayload *p) {
+        return GRPC_SLICE_START_PTR(p->slice);
+}
+
 RpcPayload *rpc_payload_free(RpcPayload *p) {
         if (!p)
                 return NULL;

@@ -126,6 +126,9 @@ int rpc_call_send(RpcCall *call, RpcPayload *const *payloads, size_t n, size_t *
 int rpc_call_send_parts(RpcCall *call, RpcPayload *const *parts, size_t n);
 /* Answers a unary call: the message, and with it the status. Copies. */
 void rpc_call_reply(RpcCall *call, const void *bytes, size_t n, RpcStatus status, const char *text);
+/* Calls that end for want of something (RPC_UNAVAILABLE, RPC_RESOURCE_EXHAUSTED) tell their peers
+ * to try again after so long. Not in force until it is called, nor for rpc_call_cancel(). */
+void rpc_call_set_retry(RpcCall *call, unsigned after_ms);
 /* Ends the call in order. No send may be pending. text NULL: none. */
 void rpc_call_finish(RpcCall *call, RpcStatus status, const char *text);
 /* Ends the call now, whatever is pending. The peer learns the status if its connection can still
@@ -136,5 +139,6 @@ void rpc_call_cancel(RpcCall *call, RpcStatus status, const char *text);
 int rpc_payload_new(RpcPayload **ret, const void *bytes, size_t n);
 RpcPayload *rpc_payload_free(RpcPayload *p);
 size_t rpc_payload_size(const RpcPayload *p);
+const uint8_t *rpc_payload_bytes(const RpcPayload *p);
 /* One with the bytes of all. */
 int rpc_payload_join(RpcPayload **ret, RpcPayload *const *parts, size_t n);

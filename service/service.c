@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "proto/base.h"
+#include "proto/descriptor_set.h"
 #include "service/drain.h"
 #include "service/journal.h"
 #include "service/listener.h"
@@ -224,6 +225,8 @@ static int make_parts(Service *s) {
         if (r == 0)
                 r = presence_new(&s->presence);
         if (r == 0)
+                r = descriptors_new(&s->descriptors, descriptor_set, descriptor_set_size);
+        if (r == 0)
                 r = history_new(&s->history, s);
         if (r == 0)
                 r = history_make_room(s->history, &s->room, "lobby");
@@ -339,6 +342,7 @@ Service *service_free(Service *s) {
         history_free(s->history);
         rates_free(s->rates);
         presence_free(s->presence);
+        descriptors_free(s->descriptors);
         room_free(s->room);
         connections_free(s->connections);
         mailbox_free(s->mailbox);

@@ -12,6 +12,7 @@
 #include "service/config.h"
 #include "service/connection.h"
 #include "service/control.h"
+#include "service/descriptors.h"
 #include "service/guard.h"
 #include "service/history.h"
 #include "service/options.h"
@@ -42,12 +43,14 @@ struct Service {
         History *history;
         Presence *presence;
         Rates *rates;
+        Descriptors *descriptors; /* of what it serves */
         Room *room;
         Worker **workers;
         size_t n_workers;
         Stream *streams;
         uint64_t last_session;
         uint64_t n_refused;     /* streams */
+        unsigned n_guests;      /* guest.h */
         int64_t started_ms;     /* Unix time */
         uint64_t presence_told; /* the version that has been offered to everybody */
         uint64_t started_at;    /* the last message before that */

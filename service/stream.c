@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proto/base.h"
+#include "service/guest.h"
 #include "service/history.h"
 #include "service/journal.h"
 #include "service/routes.h"
@@ -100,16 +101,21 @@ static void finish_reader(Stream *s, RpcStatus status, const char *text, bool fl
         reader_finish(s->reader, &end);
 }
 
+static void begin_to_end(Stream *s) {
+        s->state = STREAM_ENDING;
+        guest_leave(s);
+        set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
+}
+
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
         if (s->state == STREAM_ENDING)
                 return;
-        if (s->state == STREAM_OPEN && status != RPC_OK) {
+        if (s->state == STREAM_OPEN && status != RPC_OK && !s->guest) {
                 log_stream(s, LOG_NOTICE, JOURNAL_REFUSED, text);
                 s->service->n_refused++;
         }
         leave_room(s, text);
-        s->state = STREAM_ENDING;
-        set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
+        begin_to_end(s);
         if (s->reader)
                 finish_reader(s, status, text, flush);
         else
@@ -117,8 +123,14 @@ void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
 }
 
 void stream_replied(Stream *s) {
-        s->state = STREAM_ENDING;
-        set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
+        begin_to_end(s);
+}
+
+void stream_set_retry(Stream *s, uint64_t after_usec) {
+        uint64_t ms = after_usec / USEC_PER_MSEC + 1;
+
+        if (s->protocol->retry_after_ms)
+                rpc_call_set_retry(s->call, ms < UINT32_MAX ? (unsigned) ms : UINT32_MAX);
 }
 
 void stream_stop_timer(Stream *s) {
@@ -140,6 +152,7 @@ static void cut_off(Stream *s) {
 
 static void stream_free(Stream *s) {
         leave_room(s, NULL);
+        guest_leave(s);
         connection_close_stream(s->connection, s->joined_once);
         s->timer = sd_event_source_disable_unref(s->timer);
         history_forget(s->service->history, s);
@@ -159,7 +172,10 @@ static void stream_free(Stream *s) {
 static int on_join_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         Stream *s = userdata;
 
-        stream_end(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED, false);
+        if (s->protocol->guest)
+                guest_timeout(s);
+        else
+                stream_end(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED, false);
         return 0;
 }
 
@@ -186,13 +202,16 @@ static int check_name(Stream *s, const Token *token, const Name *name) {
 
 int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t n_name,
                     StreamIdentity *ret) {
+        uint64_t wait = connection_may_login(s->connection, limits(s), now_usec(s));
         StreamIdentity identity;
         int r = 0;
 
-        if (connection_may_login(s->connection, limits(s), now_usec(s)) > 0)
+        if (wait > 0) {
+                stream_set_retry(s, wait);
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
                                      "Too many failed logins from your address; wait a minute "
                                      "(auth_failures_per_minute).");
+        }
         identity.token = secret ? stream_find_token(s, secret) : NULL;
         if (!identity.token) {
                 connection_login_failed(s->connection, limits(s), now_usec(s));
@@ -247,7 +266,8 @@ int stream_deliver(Stream *s, uint64_t after, RpcPayload *first) {
         ReaderOptions options = {.wire = s->protocol->wire,
                                  .session = s->session.id,
                                  .after = after,
-                                 .first = first};
+                                 .first = first,
+                                 .separate = s->protocol->guest};
 
         if (reader_new(&s->reader, service_pick_worker(s->service), s->call, &options) != 0)
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY);
@@ -324,7 +344,13 @@ static int admit(Stream *s) {
                 return stream_refuse(s, RPC_UNAVAILABLE, SERVICE_GOING_DOWN);
         if (!s->protocol)
                 return stream_refuse(s, RPC_UNIMPLEMENTED, "There is no such method.");
-        return 0;
+        return s->protocol->guest ? guest_admit(s) : 0;
+}
+
+static uint64_t patience_usec(const Stream *s) {
+        unsigned times = s->protocol->lifetime ? s->protocol->lifetime : 1;
+
+        return times * limits(s)->join_timeout_ms * USEC_PER_MSEC;
 }
 
 static void on_opened(Service *service, RpcCall *call) {
@@ -338,7 +364,9 @@ static void on_opened(Service *service, RpcCall *call) {
         s->service = service;
         s->call = call;
         s->connection = c;
-        s->protocol = routes_protocol(rpc_call_method(call));
+        s->protocol = routes_protocol(service->config, rpc_call_method(call));
+        if (s->protocol)
+                rpc_call_set_retry(call, s->protocol->retry_after_ms);
         s->next = service->streams;
         if (s->next)
                 s->next->previous = s;
@@ -346,8 +374,9 @@ static void on_opened(Service *service, RpcCall *call) {
         rpc_call_set_userdata(call, s);
         if (admit(s) != 0)
                 return;
-        set_timer(s, limits(s)->join_timeout_ms * USEC_PER_MSEC, on_join_timeout);
-        find_bearer(s);
+        set_timer(s, patience_usec(s), on_join_timeout);
+        if (!s->protocol->guest)
+                find_bearer(s);
         if (s->protocol->opened(s) == 0)
                 stream_receive(s);
 }

@@ -24,6 +24,9 @@ typedef struct Stream Stream;
 typedef struct StreamProtocol {
         const char *name; /* for the operator */
         Wire wire;
+        bool guest;              /* needs no token, and is in no room: guest.h */
+        unsigned lifetime;       /* a guest's, in join timeouts; 0: it is asked no more than that */
+        unsigned retry_after_ms; /* what it is told that is refused for now; 0: nothing */
         /* The call has been admitted. 0: receive its first message; else it has been dealt with. */
         int (*opened)(Stream *s);
         void (*received)(Stream *s);
@@ -56,6 +59,8 @@ struct Stream {
         bool joined_once;
         bool leaving;     /* has half-closed, and is owed what became of its messages */
         bool waiting;     /* for its messages to be dealt with, before it may send more */
+        bool guest;       /* counts as one */
+        bool watching;    /* has been told that it is served, and is to be told when it is not */
         unsigned n_posts; /* messages of it on their way into the log */
         bool wants_presence;
         uint64_t presence;                    /* the version that it has been told */
@@ -90,6 +95,9 @@ int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t
 int stream_join(Stream *s, const StreamIdentity *identity);
 /* Begins to deliver what follows `after`, and before it the part, which is taken. As above. */
 int stream_deliver(Stream *s, uint64_t after, RpcPayload *first);
+
+/* To be refused with RPC_RESOURCE_EXHAUSTED: tells it when to try again, if it can be told. */
+void stream_set_retry(Stream *s, uint64_t after_usec);
 
 /* Arms the next receive: now, or when the session's rate allows. */
 void stream_receive(Stream *s);

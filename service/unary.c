@@ -8,13 +8,13 @@
 #include <string.h>
 
 #include "proto/base.h"
+#include "service/connect.h"
 #include "service/history.h"
-#include "service/message.h"
 #include "service/service.h"
 #include "service/text.h"
 #include "wire-chatroom.pb-c.h"
 
-static void reply(Stream *s, const ProtobufCMessage *message) {
+void unary_reply(Stream *s, const ProtobufCMessage *message) {
         size_t n = protobuf_c_message_get_packed_size(message);
         _cleanup_(freep) uint8_t *bytes = malloc(n ? n : 1);
 
@@ -61,7 +61,7 @@ static void unary_posted(Stream *s, const LogMessage *m, int result) {
         }
         response.id = m->id;
         response.time_ms = m->time_ms;
-        reply(s, &response.base);
+        unary_reply(s, &response.base);
 }
 
 /* ---- Send */
@@ -87,6 +87,7 @@ static void send_message(Stream *s, const Chatroom__SendRequest *m) {
         char client_id[LOG_CLIENT_ID_MAX + 1] = "";
         StreamIdentity identity;
         const char *problem;
+        uint64_t wait;
         Draft draft;
 
         if (identify(s, &identity) != 0)
@@ -97,8 +98,10 @@ static void send_message(Stream *s, const Chatroom__SendRequest *m) {
                 stream_end(s, RPC_INVALID_ARGUMENT, problem, false);
                 return;
         }
-        if (rates_charge(s->service->rates, &identity.name, &s->service->config->limits,
-                         service_now_usec(s->service)) > 0) {
+        wait = rates_charge(s->service->rates, &identity.name, &s->service->config->limits,
+                            service_now_usec(s->service));
+        if (wait > 0) {
+                stream_set_retry(s, wait);
                 stream_end(s, RPC_RESOURCE_EXHAUSTED,
                            "You send too fast (rate_burst, rate_per_second).", false);
                 return;
@@ -132,6 +135,7 @@ static void send_received(Stream *s) {
 const StreamProtocol send_protocol = {
         .name = "v1",
         .wire = WIRE_V1,
+        .retry_after_ms = CONNECT_RETRY_AFTER_MS,
         .opened = unary_opened,
         .received = send_received,
         .half_closed = unary_half_closed,
@@ -178,7 +182,7 @@ static void members_received(Stream *s) {
                 qsort(members.refs, members.n, sizeof(*members.refs), by_name);
                 response.n_members = members.n;
                 response.members = members.refs;
-                reply(s, &response.base);
+                unary_reply(s, &response.base);
         } else
                 stream_end(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY, false);
         free(members.rows);
@@ -188,6 +192,7 @@ static void members_received(Stream *s) {
 const StreamProtocol list_members_protocol = {
         .name = "v1",
         .wire = WIRE_V1,
+        .retry_after_ms = CONNECT_RETRY_AFTER_MS,
         .opened = unary_opened,
         .received = members_received,
         .half_closed = unary_half_closed,

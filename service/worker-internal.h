@@ -35,6 +35,7 @@ struct Reader {
         RpcCall *call;
         Wire wire;
         uint64_t session;
+        bool separate;
 
         /* the worker's, from READER_ATTACH on */
         uint64_t cursor; /* id of the last entry that was sent or left out */
@@ -59,7 +60,8 @@ struct Reader {
         RpcStatus status;
         char *status_text;
         RpcPayload *goodbye;
-        uint64_t flush_to; /* 0: do not wait */
+        bool flush; /* wait for what is on its way, and for what is there up to: */
+        uint64_t flush_to;
         RpcPayload *feed;
         uint64_t fed_to;
 };

@@ -184,6 +184,7 @@ int reader_new(Reader **ret, Worker *w, RpcCall *call, const ReaderOptions *opti
         r->call = rpc_call_ref(call);
         r->wire = options->wire;
         r->session = options->session;
+        r->separate = options->separate;
         r->cursor = options->after;
         atomic_init(&r->shown_cursor, options->after);
         r->index = SIZE_MAX;
@@ -223,6 +224,7 @@ void reader_finish(Reader *r, const ReaderEnd *end) {
         r->status = end->status;
         r->status_text = end->text ? strdup(end->text) : NULL;
         r->goodbye = end->goodbye;
+        r->flush = end->flush;
         r->flush_to = end->flush ? ring_head(r->worker->ring) : 0;
         mailbox_post(r->worker->mailbox, &r->item, READER_FINISH);
 }

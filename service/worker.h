@@ -29,11 +29,14 @@ size_t worker_count_readers(const Worker *w);
 void worker_ping(Worker *w, uint64_t max_lag_age_usec);
 bool worker_answered(const Worker *w);
 
+#define READER_NOTHING UINT64_MAX
+
 typedef struct ReaderOptions {
         Wire wire;
         uint64_t session;  /* what it sent itself is left out on WIRE_SEED */
-        uint64_t after;    /* what follows this is delivered */
+        uint64_t after;    /* what follows this is delivered; READER_NOTHING: no message ever */
         RpcPayload *first; /* v1: a part that goes before everything else; taken */
+        bool separate;     /* v1: each part is a message of its own */
 } ReaderOptions;
 
 /* From here on the sending side of the call is the worker's. */

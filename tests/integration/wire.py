@@ -32,12 +32,13 @@ Message = chat_pb2.Message
 
 def encode(user, text):
     """The bytes of one Message; user and text may be bytes that no string could hold."""
-    out = b""
-    for number, value in ((1, user), (2, text)):
-        value = value.encode() if isinstance(value, str) else value
-        if value:
-            out += bytes([number << 3 | 2]) + _varint(len(value)) + value
-    return out
+    return field(1, user) + field(2, text)
+
+
+def field(number, value):
+    """A field of text or bytes; nothing if it is empty."""
+    value = value.encode() if isinstance(value, str) else value
+    return bytes([number << 3 | 2]) + _varint(len(value)) + value if value else b""
 
 
 def _varint(n):

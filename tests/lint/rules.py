@@ -12,17 +12,17 @@ import sys
 # Who may include whom in service/: files of a floor include that floor or lower ones, and no two
 # modules of the model or the edges include each other, directly or not.
 FLOORS = {
-    "model": ["address", "limits", "name", "presence", "rates", "ring", "room", "session",
-              "text", "token"],
+    "model": ["address", "limits", "name", "presence", "rates", "ring", "room", "session", "text",
+              "token"],
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "database",
-              "intake", "journal", "log", "log-append", "log-file", "log-internal", "log-read",
-              "log-rows", "mailbox", "memory", "message", "notify", "peer", "reader", "rpc",
-              "rpc-call", "rpc-internal", "rpc-payload", "state", "state-internal", "state-rows",
-              "store", "worker", "worker-internal"],
+              "descriptors", "intake", "journal", "log", "log-append", "log-file", "log-internal",
+              "log-read", "log-rows", "mailbox", "memory", "message", "notify", "peer", "reader",
+              "rpc", "rpc-call", "rpc-details", "rpc-internal", "rpc-payload", "state",
+              "state-internal", "state-rows", "store", "worker", "worker-internal"],
     "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
              "admin-status", "admin-tokens", "connect", "control", "drain", "generator",
-             "generator-main", "guard", "history", "join", "listener", "main", "options",
-             "routes", "service", "settings", "stream", "unary"],
+             "generator-main", "guard", "guest", "health", "history", "join", "listener", "main",
+             "options", "reflection", "routes", "service", "settings", "stream", "unary"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 

@@ -37,6 +37,7 @@ static void assert_equal(const Config *a, const Config *b) {
         assert_string_equal(a->control, b->control);
         assert_string_equal(a->admin_group, b->admin_group);
         assert_int_equal(a->workers, b->workers);
+        assert_int_equal(a->reflection, b->reflection);
         assert_memory_equal(&a->limits, &b->limits, sizeof(a->limits));
         assert_int_equal(token_table_size(a->tokens), token_table_size(b->tokens));
 }
@@ -52,6 +53,7 @@ static void without_a_file_there_are_the_defaults(void **state) {
         assert_string_equal(c->control, "/run/chatroom/control.sock");
         assert_string_equal(c->admin_group, "chatroom-admin");
         assert_int_equal(c->workers, 0);
+        assert_true(c->reflection);
         assert_int_equal(token_table_size(c->tokens), 0);
         assert_int_equal(c->n_plain_tokens, 0);
 }
@@ -125,6 +127,7 @@ static void every_key_takes_effect(void **state) {
         _cleanup_(config_freep) Config *c = load_config_text(
                 state, "[server]\nlisten = 127.0.0.1:0\nallow = 192.0.2.1\n"
                        "control = /tmp/x.sock\nadmin_group = wheel\nworkers = 3\n"
+                       "reflection = no\n"
                        "[limits]\nmax_connections = 11\n"
                        "max_connections_per_address = 12\nmax_sessions_per_user = 13\n"
                        "max_streams_per_connection = 14\njoin_timeout_ms = 15\n"
@@ -141,6 +144,7 @@ static void every_key_takes_effect(void **state) {
         assert_string_equal(c->control, "/tmp/x.sock");
         assert_string_equal(c->admin_group, "wheel");
         assert_int_equal(c->workers, 3);
+        assert_false(c->reflection);
         assert_memory_equal(&c->limits, &expected, sizeof(expected));
 }
 
