@@ -12,62 +12,14 @@
 
 #include "proto/base.h"
 #include "service/drain.h"
+#include "service/history-internal.h"
 #include "service/journal.h"
 #include "service/message.h"
 #include "service/service.h"
-#include "service/store.h"
 
 #define COMPLETIONS_PER_DISPATCH 16
-#define FETCH_MESSAGES 256
-#define FETCH_BYTES (512 * 1024)
-#define TRIM_ROWS 500
-
-typedef struct Group {
-        StoreRequest request;
-        History *history;
-        LogMessage *messages;
-        Stream **senders; /* NULL where one has gone */
-        uint64_t *sessions;
-        size_t n, capacity;
-        int result;
-} Group;
-
-typedef struct Fetch {
-        StoreRequest request;
-        History *history;
-        Stream *stream; /* NULL: it has gone */
-        uint64_t after, up_to;
-        RpcPayload *payload;
-        int result;
-} Fetch;
-
-typedef struct Trim {
-        StoreRequest request;
-        History *history;
-        int64_t now_ms;
-        uint64_t first;
-        bool more, running;
-} Trim;
-
-typedef struct Configure {
-        StoreRequest request;
-        History *history;
-        LogOptions options;
-} Configure;
-
-struct History {
-        Service *service;
-        Store *store;
-        Log *log;
-        sd_event_source *completions;
-        Group groups[2];
-        Group *filling, *writing; /* writing NULL: nothing is being written */
-        Trim trim;
-        char epoch[LOG_EPOCH_CHARS + 1];
-        uint64_t first;
-        int last_result;
-        char boot_id[SD_ID128_STRING_MAX];
-};
+#define FILL_MESSAGES 256
+#define FILL_BYTES (512 * 1024)
 
 static Room *room(const History *h) {
         return h->service->room;
@@ -229,92 +181,9 @@ int history_post(History *h, Stream *s, const Draft *draft) {
         return 0;
 }
 
-/* ---- reading what is not in memory any more */
-
-static void run_fetch(StoreRequest *request) {
-        Fetch *f = CONTAINER_OF(request, Fetch, request);
-        LogMessage *messages = NULL;
-        size_t n = 0;
-        LogRange range = {f->after, FETCH_MESSAGES, FETCH_BYTES};
-        uint64_t head = log_head(f->history->log);
-
-        f->result = log_read(f->history->log, &range, &messages, &n);
-        if (f->result == 0)
-                f->result = message_encode_batch(&f->payload, messages, n, f->after, head);
-        f->up_to = n > 0 ? messages[n - 1].id : head;
-        log_messages_free(messages, n);
-}
-
-static void on_fetched(StoreRequest *request) {
-        Fetch *f = CONTAINER_OF(request, Fetch, request);
-
-        if (f->stream)
-                f->stream->fetch = NULL;
-        if (f->stream && f->result == 0)
-                reader_feed(f->stream->reader, TAKE_PTR(f->payload), f->up_to);
-        else if (f->stream) {
-                log_errno(f->result, "Cannot read the log of messages");
-                stream_end(f->stream, RPC_UNAVAILABLE, "The history cannot be read.", false);
-        }
-        rpc_payload_free(f->payload);
-        free(f);
-}
-
-int history_fetch(History *h, Stream *s) {
-        Fetch *f = calloc(1, sizeof(*f));
-
-        if (!f)
-                return -ENOMEM;
-        f->request.run = run_fetch;
-        f->request.done = on_fetched;
-        f->history = h;
-        f->stream = s;
-        f->after = reader_cursor(s->reader);
-        s->fetch = f;
-        store_submit(h->store, &f->request);
-        return 0;
-}
-
-void history_forget(History *h, Stream *s) {
-        if (s->fetch)
-                s->fetch->stream = NULL;
-        for (size_t k = 0; s->n_posts > 0 && k < ELEMENTS(h->groups); k++)
-                for (size_t i = 0; i < h->groups[k].n; i++)
-                        if (h->groups[k].senders[i] == s)
-                                h->groups[k].senders[i] = NULL;
-}
-
-/* ---- keeping */
-
-static void run_trim(StoreRequest *request) {
-        Trim *t = CONTAINER_OF(request, Trim, request);
-
-        if (log_trim(t->history->log, t->now_ms, TRIM_ROWS, &t->more) != 0)
-                t->more = false;
-        t->first = log_first(t->history->log);
-}
-
-static void on_trimmed(StoreRequest *request) {
-        Trim *t = CONTAINER_OF(request, Trim, request);
-        History *h = t->history;
-
-        t->running = false;
-        h->first = t->first;
-        if (t->more && !h->service->draining)
-                history_tick(h);
-}
-
-void history_tick(History *h) {
-        if (h->trim.running)
-                return;
-        h->trim.running = true;
-        h->trim.now_ms = service_now_ms();
-        store_submit(h->store, &h->trim.request);
-}
-
 /* ---- beginning and end */
 
-static LogOptions log_options(const History *h) {
+LogOptions history_log_options(const History *h) {
         const Config *c = h->service->config;
 
         return (LogOptions){.full_sync = c->history_sync == HISTORY_SYNC_FULL,
@@ -340,7 +209,7 @@ static int open_log(History *h) {
         int r;
 
         find_boot(h);
-        options = log_options(h);
+        options = history_log_options(h);
         if (!h->service->config->history_enabled)
                 directory = NULL;
         else if (!directory)
@@ -371,11 +240,10 @@ int history_new(History **ret, Service *s) {
                 return -ENOMEM;
         h->service = s;
         h->filling = &h->groups[0];
+        h->waiting_end = &h->waiting;
         group_init(&h->groups[0], h);
         group_init(&h->groups[1], h);
-        h->trim.history = h;
-        h->trim.request.run = run_trim;
-        h->trim.request.done = on_trimmed;
+        history_init_trim(h);
         r = open_log(h);
         if (r != 0)
                 return r;
@@ -387,7 +255,7 @@ int history_new(History **ret, Service *s) {
 
 /* Reads on until the head: the ring drops what is too old for it by itself. */
 static int fill_ring(History *h, uint64_t after) {
-        LogRange range = {after, FETCH_MESSAGES, FETCH_BYTES};
+        LogRange range = {after, FILL_MESSAGES, FILL_BYTES};
         size_t n;
         int r;
 
@@ -442,6 +310,12 @@ History *history_free(History *h) {
                 return NULL;
         h->completions = sd_event_source_disable_unref(h->completions);
         store_free(h->store);
+        while (h->waiting) {
+                Fetch *f = h->waiting;
+
+                h->waiting = f->next;
+                free(f);
+        }
         log_free(h->log);
         for (size_t k = 0; k < ELEMENTS(h->groups); k++) {
                 group_clear(&h->groups[k]);
@@ -451,30 +325,6 @@ History *history_free(History *h) {
         }
         free(h);
         return NULL;
-}
-
-static void run_configure(StoreRequest *request) {
-        Configure *c = CONTAINER_OF(request, Configure, request);
-
-        log_configure(c->history->log, &c->options);
-}
-
-static void on_configured(StoreRequest *request) {
-        free(CONTAINER_OF(request, Configure, request));
-}
-
-void history_configure(History *h) {
-        Configure *c = calloc(1, sizeof(*c));
-
-        if (!c) {
-                log_warning("Out of memory: [history] stays as it was");
-                return;
-        }
-        c->request.run = run_configure;
-        c->request.done = on_configured;
-        c->history = h;
-        c->options = log_options(h);
-        store_submit(h->store, &c->request);
 }
 
 const char *history_epoch(const History *h) {

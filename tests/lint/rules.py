@@ -21,8 +21,9 @@ FLOORS = {
               "state-internal", "state-rows", "store", "worker", "worker-internal"],
     "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
              "admin-status", "admin-tokens", "connect", "control", "drain", "generator",
-             "generator-main", "guard", "guest", "health", "history", "join", "listener", "main",
-             "options", "reflection", "routes", "service", "settings", "stream", "unary"],
+             "generator-main", "guard", "guest", "health", "history", "history-internal",
+             "history-read", "join", "listener", "main", "options", "reflection", "routes",
+             "service", "settings", "stream", "unary"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
