@@ -19,6 +19,10 @@ int database_execute(sqlite3 *db, const char *sql);
 /* The first column of the first row. -EUCLEAN: there is none. */
 int database_number(sqlite3 *db, const char *sql, int64_t *ret);
 
+/* One page, in bytes. A smaller file must not even be opened for reading: SQLite may take it for a
+ * new one, and delete the write-ahead log that stands beside it and may have it all. */
+#define DATABASE_SMALLEST 512
+
 /* A connection that cannot write and takes no locks: it works on a read-only or full disk, and
  * leaves the file and what stands beside it as they are. For a file that nobody writes meanwhile.
  * *ret is to be closed in any case. */

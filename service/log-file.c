@@ -12,7 +12,6 @@
 
 #include "service/log-internal.h"
 
-#define SMALLEST_FILE 512 /* one page, by SQLite's file format */
 #define BUSY_MS 500
 
 /* What a write-ahead log shrinks to again after a great transaction. */
@@ -90,8 +89,7 @@ int log_inspect(Log *l, LogError *error) {
         }
         if (!S_ISREG(st.st_mode))
                 return in_the_way(l, "it is no file");
-        /* Looking at it, SQLite would take away the write-ahead log that may have it all. */
-        if (st.st_size < SMALLEST_FILE)
+        if (st.st_size < DATABASE_SMALLEST)
                 return in_the_way(l, st.st_size == 0 ? "it is empty" : "it is too short");
         l->made = true;
         return read_file(l, error);
@@ -177,13 +175,17 @@ static int connect_memory(Log *l) {
         return r == 0 ? log_create_tables(l->db, &l->meta) : r;
 }
 
+/* What is damaged stays as it was found, its write-ahead log beside it. */
+static void close_without_writing(Log *l) {
+        if (l->db)
+                (void) sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+}
+
 void log_disconnect(Log *l) {
         for (size_t i = 0; i < LOG_N_STATEMENTS; i++) {
                 (void) sqlite3_finalize(l->statements[i]);
                 l->statements[i] = NULL;
         }
-        if (l->db && l->damaged)
-                (void) sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         (void) sqlite3_close(l->db);
         l->db = NULL;
         l->writable = false;
@@ -195,7 +197,10 @@ int log_connect(Log *l) {
         if (l->writable)
                 return 0;
         log_disconnect(l);
-        r = l->path ? connect_file(l) : connect_memory(l);
+        if (l->damaged)
+                r = -EUCLEAN;
+        else
+                r = l->path ? connect_file(l) : connect_memory(l);
         l->syncs = true;
         if (r == 0)
                 r = log_settle(l);
@@ -203,6 +208,8 @@ int log_connect(Log *l) {
                 l->writable = true;
                 return 0;
         }
+        if (r == -EUCLEAN)
+                close_without_writing(l);
         log_disconnect(l);
         /* Not while somebody else writes it. */
         if (l->path && l->made && !l->in_the_way && r != -EBUSY &&
@@ -215,6 +222,7 @@ static void mark_damaged(Log *l) {
         Path path;
 
         l->damaged = true;
+        close_without_writing(l);
         /* If not even this can be written, the next log_open() finds out in the same way. */
         close_fd(open(beside(l, "-damaged", &path), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 }

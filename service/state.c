@@ -89,8 +89,8 @@ static int load(State *s, StateError *error) {
                                : 0;
         }
         s->made = true;
-        if (st.st_size == 0)
-                return damaged(s, "it is empty", error);
+        if (st.st_size < DATABASE_SMALLEST)
+                return damaged(s, st.st_size == 0 ? "it is empty" : "it is too short", error);
         if (access(s->path, R_OK) < 0)
                 return unusable(error, "Cannot read %s: %s", s->path, strerror(errno));
         r = database_open_reading(&db, s->path);

@@ -274,6 +274,39 @@ static void each_is_set_aside_as_a_whole(void **state) {
         }
 }
 
+static void what_belongs_to_it_is_kept(void **state) {
+        static const struct {
+                off_t size;
+                const char *words;
+        } cases[] = {
+                {0, "(it is empty)"},
+                {1, "(it is too short)"}, /* SQLite would take this for empty as well */
+                {511, "(it is too short)"},
+                {512, "(it cannot be written)"}, /* its own log has nearly all of it */
+        };
+        Files *f = *state;
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                _cleanup_(freep) char *wal = NULL, *after = NULL;
+                size_t n, n_after;
+                char path[256];
+                Log *l;
+
+                logs_say_and_die(f, NULL, 3);
+                wal = read_bytes(files_path(f, "log.db-wal"), &n);
+                assert_int_equal(truncate(files_path(f, "log.db"), cases[i].size), 0);
+                l = logs_open_in(f, LOGS_BOOT, false, cases[i].words);
+                logs_expect(l, 1, 0);
+                log_free(l);
+                assert_int_equal(count_aside(f, "Z*-wal", path, sizeof(path)), 1);
+                after = read_bytes(path, &n_after);
+                assert_int_equal(n_after, n);
+                assert_memory_equal(after, wal, n);
+                assert_int_equal(unlink(path), 0);
+                assert_int_equal(unlink(files_path(f, "log.db")), 0);
+        }
+}
+
 static void what_is_not_a_log_is_set_aside(void **state) {
         char diary[1000] = "";
         Files *f = *state;
@@ -337,7 +370,8 @@ static void what_says_of_itself_what_is_not_so_is_set_aside(void **state) {
                 log_free(l);
                 assert_int_equal(unlink(files_path(f, "log.db")), 0);
         }
-        assert_int_equal(count_aside(f, "Z*", NULL, 0), ELEMENTS(lies));
+        assert_int_equal(count_aside(f, "Z*", NULL, 0) - count_aside(f, "Z*-wal", NULL, 0),
+                         ELEMENTS(lies));
 }
 
 static void damage_found_in_use_is_set_aside_the_next_time(void **state) {
@@ -523,6 +557,7 @@ int main(void) {
                 WITH_FILES(a_damaged_row_is_set_aside),
                 WITH_FILES(damaged_messages_are_set_aside),
                 WITH_FILES(each_is_set_aside_as_a_whole),
+                WITH_FILES(what_belongs_to_it_is_kept),
                 WITH_FILES(what_is_not_a_log_is_set_aside),
                 WITH_FILES(what_says_of_itself_what_is_not_so_is_set_aside),
                 WITH_FILES(damage_found_in_use_is_set_aside_the_next_time),

@@ -215,6 +215,8 @@ static void a_file_that_was_cut_is_refused(void **state) {
         assert_unusable(*state, "is damaged");
         assert_int_equal(truncate(path, 0), 0);
         assert_unusable(*state, "it is empty");
+        assert_int_equal(truncate(path, 1), 0); /* SQLite would take that for empty as well */
+        assert_unusable(*state, "it is too short");
 }
 
 static void a_log_without_its_file_is_refused(void **state) {
