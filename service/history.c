@@ -89,7 +89,16 @@ static void run_group(StoreRequest *request) {
 
 static void write_next(History *h);
 
+/* What was found damaged is set aside when it is opened the next time: that has to be soon. */
+static void start_over(History *h) {
+        log_error("The log of messages is damaged: starting over with a new one");
+        h->service->failed = true;
+        drain_start(h->service);
+}
+
 static void report(History *h, int result) {
+        if (result == -EUCLEAN && !h->service->failed)
+                start_over(h);
         if (result < 0 && h->last_result != result)
                 log_errno(result, "Cannot write the log of messages; senders are refused");
         else if (result == 0 && h->last_result < 0)
@@ -215,13 +224,15 @@ static int open_log(History *h) {
         else if (!directory)
                 log_warning("There is no state directory: the history ends with the process");
         r = log_open(&h->log, directory, &options, &error);
-        if (r == LOG_E_UNUSABLE)
-                log_error("%s", error.text);
-        else if (r != 0)
-                log_errno(r, "Cannot open the log of messages");
+        if (r != 0 && !error.text[0])
+                log_errno(fold(r), "Cannot open the log of messages");
         else if (error.text[0])
-                log_warning("%s", error.text);
-        return fold(r);
+                journal_write(r != 0 ? LOG_ERR : LOG_WARNING, NULL, "%s", error.text);
+        if (r != 0)
+                return fold(r);
+        h->first = log_first(h->log);
+        memcpy(h->epoch, log_epoch(h->log), LOG_EPOCH_CHARS);
+        return 0;
 }
 
 static void group_init(Group *g, History *h) {
@@ -247,8 +258,6 @@ int history_new(History **ret, Service *s) {
         r = open_log(h);
         if (r != 0)
                 return r;
-        h->first = log_first(h->log);
-        memcpy(h->epoch, log_epoch(h->log), LOG_EPOCH_CHARS);
         *ret = TAKE_PTR(h);
         return 0;
 }
@@ -275,7 +284,7 @@ static int fill_ring(History *h, uint64_t after) {
         return 0;
 }
 
-int history_make_room(History *h, Room **ret, const char *name) {
+static int make_room(History *h, Room **ret, const char *name) {
         const Limits *limits = &h->service->config->limits;
         uint64_t head = log_head(h->log), after = 0;
         int r;
@@ -286,6 +295,18 @@ int history_make_room(History *h, Room **ret, const char *name) {
                 after = h->first - 1;
         r = room_new(ret, name, limits, after);
         return r != 0 ? r : fill_ring(h, after);
+}
+
+/* A log that turns out to be damaged is marked as such, and set aside when it is opened again. */
+int history_make_room(History *h, Room **ret, const char *name) {
+        int r = make_room(h, ret, name);
+
+        if (r != -EUCLEAN)
+                return r;
+        *ret = room_free(*ret);
+        h->log = log_free(h->log);
+        r = open_log(h);
+        return r != 0 ? r : make_room(h, ret, name);
 }
 
 static int on_completion(sd_event_source *source, int fd, uint32_t events, void *userdata) {

@@ -319,7 +319,7 @@ int service_run(Service *s) {
         if (r < 0)
                 return log_errno(r, "The event loop failed");
         journal_write(LOG_INFO, &stopped, "chatroomd has stopped");
-        return 0;
+        return s->failed ? -EUCLEAN : 0;
 }
 
 Service *service_free(Service *s) {

@@ -55,6 +55,7 @@ struct Service {
         uint64_t presence_told; /* the version that has been offered to everybody */
         uint64_t started_at;    /* the last message before that */
         bool draining;
+        bool failed;    /* ends with an exit status that has it started again */
         bool dismissed; /* while draining: every session has been told */
 };
 
