@@ -25,22 +25,31 @@ DEFINE_CLEANUP(Request *, request_free);
 
 /* ---- answers */
 
-static int answer_error(RpcPayload **ret, Response *response, RpcStatus code, const char *text) {
+static Response respond(Request *m) {
+        Response response = REFLECTION__SERVER_REFLECTION_RESPONSE__INIT;
+
+        response.valid_host = m->host;
+        response.original_request = m;
+        return response;
+}
+
+static int answer_error(RpcPayload **ret, Request *m, RpcStatus code, const char *text) {
         Reflection__ErrorResponse error = REFLECTION__ERROR_RESPONSE__INIT;
+        Response response = respond(m);
 
         error.error_code = (int32_t) code;
         error.error_message = message_text(text);
-        response->message_response_case =
+        response.message_response_case =
                 REFLECTION__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
-        response->error_response = &error;
-        return message_pack(ret, &response->base);
+        response.error_response = &error;
+        return message_pack(ret, &response.base);
 }
 
-static int answer_files(RpcPayload **ret, const Descriptors *d, Response *response,
-                        const Request *m) {
+static int answer_files(RpcPayload **ret, const Descriptors *d, Request *m) {
         Reflection__FileDescriptorResponse files = REFLECTION__FILE_DESCRIPTOR_RESPONSE__INIT;
         _cleanup_(freep) ProtobufCBinaryData *found =
                 calloc(descriptors_count(d) + 1, sizeof(*found));
+        Response response = respond(m);
 
         if (!found)
                 return -ENOMEM;
@@ -52,19 +61,20 @@ static int answer_files(RpcPayload **ret, const Descriptors *d, Response *respon
                 files.n_file_descriptor_proto =
                         descriptors_by_symbol(d, m->file_containing_symbol, found);
         if (files.n_file_descriptor_proto == 0)
-                return answer_error(ret, response, RPC_NOT_FOUND, "There is nothing of that name.");
-        response->message_response_case =
+                return answer_error(ret, m, RPC_NOT_FOUND, "There is nothing of that name.");
+        response.message_response_case =
                 REFLECTION__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
-        response->file_descriptor_response = &files;
-        return message_pack(ret, &response->base);
+        response.file_descriptor_response = &files;
+        return message_pack(ret, &response.base);
 }
 
-static int answer_services(RpcPayload **ret, const Descriptors *d, Response *response) {
+static int answer_services(RpcPayload **ret, const Descriptors *d, Request *m) {
         Reflection__ListServiceResponse list = REFLECTION__LIST_SERVICE_RESPONSE__INIT;
         size_t n;
         const char *const *names = descriptors_services(d, &n);
         _cleanup_(freep) Reflection__ServiceResponse *rows = calloc(n + 1, sizeof(*rows));
         _cleanup_(freep) Reflection__ServiceResponse **refs = calloc(n + 1, sizeof(*refs));
+        Response response = respond(m);
 
         if (!rows || !refs)
                 return -ENOMEM;
@@ -75,32 +85,29 @@ static int answer_services(RpcPayload **ret, const Descriptors *d, Response *res
         }
         list.n_service = n;
         list.service = refs;
-        response->message_response_case =
+        response.message_response_case =
                 REFLECTION__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
-        response->list_services_response = &list;
-        return message_pack(ret, &response->base);
+        response.list_services_response = &list;
+        return message_pack(ret, &response.base);
 }
 
 int reflection_answer(RpcPayload **ret, const Descriptors *d, const uint8_t *bytes, size_t n) {
-        Response response = REFLECTION__SERVER_REFLECTION_RESPONSE__INIT;
         _cleanup_(request_freep) Request *m =
                 reflection__server_reflection_request__unpack(NULL, n, bytes);
 
         if (!m)
                 return REFLECTION_E_SYNTAX;
-        response.valid_host = m->host;
-        response.original_request = m;
         switch (m->message_request_case) {
         case REFLECTION__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_BY_FILENAME:
         case REFLECTION__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_SYMBOL:
-                return answer_files(ret, d, &response, m);
+                return answer_files(ret, d, m);
         case REFLECTION__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_LIST_SERVICES:
-                return answer_services(ret, d, &response);
+                return answer_services(ret, d, m);
         case REFLECTION__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION:
         case REFLECTION__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_ALL_EXTENSION_NUMBERS_OF_TYPE:
-                return answer_error(ret, &response, RPC_NOT_FOUND, "There are no extensions.");
+                return answer_error(ret, m, RPC_NOT_FOUND, "There are no extensions.");
         default:
-                return answer_error(ret, &response, RPC_UNIMPLEMENTED,
+                return answer_error(ret, m, RPC_UNIMPLEMENTED,
                                     "The request is empty, or not known here.");
         }
 }

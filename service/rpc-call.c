@@ -281,22 +281,6 @@ static void on_send(RpcCall *call, bool ok) {
 
 /* ---- ending */
 
-void rpc_call_set_retry(RpcCall *call, unsigned after_ms) {
-        call->retry_after_ms = after_ms;
-}
-
-/* Does without when there is no memory for them. */
-static size_t add_details(RpcCall *call, RpcStatus status, const char *text) {
-        if (call->retry_after_ms == 0 ||
-            (status != RPC_UNAVAILABLE && status != RPC_RESOURCE_EXHAUSTED) ||
-            rpc_details_encode(&call->status_details, status, text, call->retry_after_ms) != 0)
-                return 0;
-        call->trailer =
-                (grpc_metadata){.key = grpc_slice_from_static_string("grpc-status-details-bin"),
-                                .value = call->status_details};
-        return 1;
-}
-
 static grpc_op status_op(RpcCall *call, RpcStatus status, const char *text) {
         grpc_op op = {.op = GRPC_OP_SEND_STATUS_FROM_SERVER};
 
@@ -305,7 +289,8 @@ static grpc_op status_op(RpcCall *call, RpcStatus status, const char *text) {
                 op.data.send_status_from_server.status_details = &call->status_text;
         }
         op.data.send_status_from_server.status = (grpc_status_code) status;
-        op.data.send_status_from_server.trailing_metadata_count = add_details(call, status, text);
+        op.data.send_status_from_server.trailing_metadata_count =
+                rpc_call_add_details(call, status, text);
         op.data.send_status_from_server.trailing_metadata = &call->trailer;
         return op;
 }

@@ -25,7 +25,7 @@ static int encode(grpc_slice *ret, const Status__Status *status) {
         return 0;
 }
 
-int rpc_details_encode(grpc_slice *ret, RpcStatus code, const char *text, unsigned retry_after_ms) {
+static int describe(grpc_slice *ret, RpcStatus code, const char *text, unsigned retry_after_ms) {
         Status__Status status = STATUS__STATUS__INIT;
         Status__Any detail = STATUS__ANY__INIT, *details = &detail;
         Status__RetryInfo retry = STATUS__RETRY_INFO__INIT;
@@ -42,4 +42,20 @@ int rpc_details_encode(grpc_slice *ret, RpcStatus code, const char *text, unsign
         status.n_details = 1;
         status.details = &details;
         return encode(ret, &status);
+}
+
+void rpc_call_set_retry(RpcCall *call, unsigned after_ms) {
+        call->retry_after_ms = after_ms;
+}
+
+/* Does without when there is no memory for them. */
+size_t rpc_call_add_details(RpcCall *call, RpcStatus status, const char *text) {
+        if (call->retry_after_ms == 0 ||
+            (status != RPC_UNAVAILABLE && status != RPC_RESOURCE_EXHAUSTED) ||
+            describe(&call->status_details, status, text, call->retry_after_ms) != 0)
+                return 0;
+        call->trailer =
+                (grpc_metadata){.key = grpc_slice_from_static_string("grpc-status-details-bin"),
+                                .value = call->status_details};
+        return 1;
 }

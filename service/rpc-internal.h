@@ -103,5 +103,5 @@ struct Rpc {
 int rpc_call_request(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registered);
 void rpc_call_dispatch(RpcTag *tag, bool ok);
 
-/* rpc-details.c: a status that says when to try again. */
-int rpc_details_encode(grpc_slice *ret, RpcStatus code, const char *text, unsigned retry_after_ms);
+/* rpc-details.c: metadata for the status, in call->trailer. How many; 0: nothing is to be added. */
+size_t rpc_call_add_details(RpcCall *call, RpcStatus status, const char *text);

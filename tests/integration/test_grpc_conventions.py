@@ -292,6 +292,23 @@ def test_who_asks_and_does_not_read_is_no_burden(daemons, channels):
     deaf.close()
 
 
+def test_an_answer_is_waited_for_although_the_call_is_over(daemons, channels):
+    """By who half-closes before he reads."""
+    daemon = daemons.start()
+    slow = http2.Connection(daemon.address(), window=0)
+    stream = slow.open(info("v1"))
+    slow.send(stream, Question(list_services="").SerializeToString())
+    slow.half_close(stream)
+    slow.pump(lambda: stream.headers, "the headers")
+    for _ in range(20):  # what has come in by now is dealt with before these
+        assert check(channels()) == SERVING
+    slow.raw(http2.frame(http2.WINDOW_UPDATE, 0, stream.number, (1 << 20).to_bytes(4, "big")))
+    assert slow.status(stream) == 0
+    [answer] = http2.grpc_messages(stream.data)
+    assert len(Answer.FromString(answer).list_services_response.service) == len(SERVED)
+    slow.close()
+
+
 def test_reflection_can_be_switched_off_and_on(daemons, channels):
     daemon = daemons.start(server={"reflection": "no"})
     channel = channels()
