@@ -183,14 +183,18 @@ def reflect(channel, service):
     return ask, answers, outbox
 
 
+def described(data):
+    """A file's description, without the JSON names, which go without saying and may be said."""
+    proto = descriptor_pb2.FileDescriptorProto.FromString(data)
+    for message in proto.message_type:
+        for field in message.field:
+            field.ClearField("json_name")
+    return proto
+
+
 def descriptors(answer):
     assert answer.HasField("files"), answer
-    return [descriptor_pb2.FileDescriptorProto.FromString(data) for data in answer.files.file]
-
-
-def described(module):
-    """What protoc made of the installed description."""
-    return descriptor_pb2.FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)
+    return [described(data) for data in answer.files.file]
 
 
 @pytest.mark.parametrize("service", REFLECTIONS)
@@ -210,7 +214,7 @@ def test_the_services_are_listed(house, service):
 def test_v1_is_described_as_it_is_installed(house, service, what):
     ask, _, _ = reflect(house.channel(), service)
     answer = ask(host="here", **what)
-    assert described(pb) in descriptors(answer)
+    assert described(pb.DESCRIPTOR.serialized_pb) in descriptors(answer)
     assert answer.host == "here"
     assert answer.request == reflection.Request(host="here", **what)
 
@@ -218,7 +222,7 @@ def test_v1_is_described_as_it_is_installed(house, service, what):
 def test_the_first_protocol_is_described_too(house):
     ask, _, _ = reflect(house.channel(), REFLECTIONS[0])
     for what in ({"file": "chat.proto"}, {"symbol": "chat.Chat"}, {"symbol": "chat.Message"}):
-        assert described(wire.chat_pb2) in descriptors(ask(**what))
+        assert described(wire.chat_pb2.DESCRIPTOR.serialized_pb) in descriptors(ask(**what))
 
 
 @pytest.mark.parametrize("service", REFLECTIONS)
@@ -348,8 +352,8 @@ class Patience:
         self.member.nth(0)
         self.pinger = listening(self.daemon, "127.0.9.1")
         self.asker = connect(self.daemon.target)
-        self.ask, self.reflected, _ = reflect(self.asker, REFLECTIONS[0])
-        assert self.ask(services="*").HasField("services")
+        _, self.reflected, outbox = reflect(self.asker, REFLECTIONS[0])
+        outbox.put(reflection.Request(services="*"))
         self.problem = None
         self._thread = threading.Thread(target=self._ping, daemon=True)
         self._thread.start()
@@ -418,5 +422,6 @@ def test_a_grpc_client_with_keepalive_stays(patience):
 
 def test_a_reflection_stream_ends_by_itself(patience):
     """Nobody needs it for longer, and everybody may have one."""
+    assert patience.reflected.nth(0).HasField("services")
     assert patience.reflected.end(LONG + DEADLINE) != Code.OK
     assert LONG <= patience.reflected.ended - patience.start <= LONG * harness.SLACK

@@ -17,8 +17,9 @@ from wire import PROTO
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "node")
 FOLDER = os.path.join(harness.ROOT, "build", "node")
 SECONDS = 180
-OK, UNAVAILABLE, UNAUTHENTICATED = (code.value[0] for code in (
-    grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED))
+OK, INVALID_ARGUMENT, UNAVAILABLE, UNAUTHENTICATED = (code.value[0] for code in (
+    grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.UNAUTHENTICATED))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,7 +148,7 @@ def test_it_is_told_what_was_not_taken(house, nodes):
     ned.tell(hello={"user": "ned"})
     ned.tell(send={"clientId": "bad", "text": "\x1b[2J"})
     notice = ned.wait_parts("notices", 1)[0]
-    assert (notice["clientId"], notice["code"]) == ("bad", grpc.StatusCode.INVALID_ARGUMENT.value[0])
+    assert (notice["clientId"], notice["code"]) == ("bad", INVALID_ARGUMENT)
     ned.tell(send={"clientId": "good", "text": "fine"})
     assert ned.wait_parts("acks", 1)[0]["clientId"] == "good"
 
