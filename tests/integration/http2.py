@@ -77,6 +77,7 @@ class Connection:
         self.streams = {}
         self.closed = False
         self.goaway = None
+        self.pongs = 0
         self.window = 65535  # that the server grants to this connection
         self._initial_window = 65535
         self._acknowledge = acknowledge
@@ -188,6 +189,8 @@ class Connection:
             of.window += struct.unpack(">I", payload)[0]
         elif kind == PING and not flags & ACK:
             self._output += frame(PING, ACK, 0, payload)
+        elif kind == PING:
+            self.pongs += 1
         elif kind == GOAWAY:
             self.goaway = struct.unpack_from(">I", payload, 4)[0]
 

@@ -299,7 +299,7 @@ def test_a_burst_costs_few_responses(house):
 
 # What is not taken
 
-@pytest.mark.parametrize("text", ["a\x00b", "\x1b[2J", "bell\x07", "\x7f", "\r", "\u009b31m",
+@pytest.mark.parametrize("text", ["", "a\x00b", "\x1b[2J", "bell\x07", "\x7f", "\r", "\u009b31m",
                                   "x" * 4097, "ä" * 2049, OPEN_TOKEN], ids=repr_of)
 def test_a_bad_text_is_noticed_and_the_session_goes_on(house, text):
     anna, bert = house.connect("anna", start=0), house.connect("bert", start=0)
@@ -319,7 +319,7 @@ def test_a_text_that_is_not_utf8_is_noticed(house, data):
     assert anna.say("good").id == 1
 
 
-@pytest.mark.parametrize("client_id", ["", "x" * 37, "ä" * 19, "nul\0"])
+@pytest.mark.parametrize("client_id", ["", "x" * 37, "ä" * 19, "nul\0", "new\nline"])
 def test_a_bad_client_id_is_noticed(house, client_id):
     anna = house.connect("anna", start=0)
     anna.send("hello", client_id)
@@ -480,7 +480,8 @@ def test_send_says_something_without_joining(house):
 
 
 @pytest.mark.parametrize("request_", [
-    pb.SendRequest(client_id="u1", text="\x1b[2J"), pb.SendRequest(client_id="u1", text="x" * 4097),
+    pb.SendRequest(client_id="u1", text=""), pb.SendRequest(client_id="u1", text="\x1b[2J"),
+    pb.SendRequest(client_id="u1", text="x" * 4097),
     pb.SendRequest(client_id="x" * 37, text="hello"),
     pb.SendRequest(client_id="u1", text=ALICE_TOKEN)], ids=repr_of)
 def test_send_refuses_what_is_bad(house, request_):
@@ -488,6 +489,13 @@ def test_send_refuses_what_is_bad(house, request_):
     assert failure(house.stub().Send, request_, metadata=bearer(ALICE_TOKEN)) == \
         Code.INVALID_ARGUMENT
     assert bert.say("still here").id == 1
+
+
+def test_send_without_a_client_id_is_another_message_each_time(house):
+    request = pb.SendRequest(text="hello")
+    stub = house.stub()
+    assert [stub.Send(request, timeout=DEADLINE, metadata=bearer(ALICE_TOKEN)).id
+            for _ in range(3)] == [1, 2, 3]
 
 
 def test_send_refuses_garbage(house):
