@@ -23,8 +23,8 @@ sys.path.insert(0, os.path.join(harness.ROOT, "tests"))
 import buf  # noqa: E402
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "conventions")
-health, _ = wire.stubs("health.proto", FOLDER)
-reflection, _ = wire.stubs("reflection.proto", FOLDER)
+health, _ = wire.stubs("plain_health.proto", FOLDER)
+reflection, _ = wire.stubs("plain_reflection.proto", FOLDER)
 
 Code = grpc.StatusCode
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = 1, 2, 3
