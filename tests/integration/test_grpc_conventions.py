@@ -507,12 +507,14 @@ def test_buf_lists_and_calls(daemons):
 
 
 def test_grpcurl_lists_describes_and_calls(daemons):
-    if not shutil.which("grpcurl"):
-        pytest.skip("grpcurl is not installed")
+    program = shutil.which("grpcurl") or shutil.which("grpcurl", path=os.path.join(
+        buf.ROOT, "build", "bin"))
+    if not program:
+        pytest.skip("grpcurl is neither installed nor in build/bin")
     daemon = daemons.start()
 
     def grpcurl(*arguments):
-        done = subprocess.run(["grpcurl", "-plaintext", *arguments], stdin=subprocess.DEVNULL,
+        done = subprocess.run([program, "-plaintext", *arguments], stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=DEADLINE, check=False)
         assert done.returncode == 0, done.stdout
