@@ -23,6 +23,28 @@ static void request_free(Request *m) {
 }
 DEFINE_CLEANUP(Request *, request_free);
 
+/* The question comes back with its answer, but for what protobuf-c did not understand: of a key
+ * that is no key it would make another message than it was. */
+static void forget_unknown(ProtobufCMessage *m) {
+        for (unsigned i = 0; i < m->n_unknown_fields; i++)
+                free(m->unknown_fields[i].data);
+        free(m->unknown_fields);
+        m->unknown_fields = NULL;
+        m->n_unknown_fields = 0;
+}
+
+static Request *decode(const uint8_t *bytes, size_t n) {
+        Request *m = reflection__server_reflection_request__unpack(NULL, n, bytes);
+
+        if (!m)
+                return NULL;
+        forget_unknown(&m->base);
+        if (m->message_request_case ==
+            REFLECTION__SERVER_REFLECTION_REQUEST__MESSAGE_REQUEST_FILE_CONTAINING_EXTENSION)
+                forget_unknown(&m->file_containing_extension->base);
+        return m;
+}
+
 /* ---- answers */
 
 static Response respond(Request *m) {
@@ -92,8 +114,7 @@ static int answer_services(RpcPayload **ret, const Descriptors *d, Request *m) {
 }
 
 int reflection_answer(RpcPayload **ret, const Descriptors *d, const uint8_t *bytes, size_t n) {
-        _cleanup_(request_freep) Request *m =
-                reflection__server_reflection_request__unpack(NULL, n, bytes);
+        _cleanup_(request_freep) Request *m = decode(bytes, n);
 
         if (!m)
                 return REFLECTION_E_SYNTAX;

@@ -106,7 +106,8 @@ static void send_message(Stream *s, const Chatroom__SendRequest *m) {
                            "You send too fast (rate_burst, rate_per_second).", false);
                 return;
         }
-        memcpy(client_id, m->client_id.data, m->client_id.len);
+        if (m->client_id.len > 0)
+                memcpy(client_id, m->client_id.data, m->client_id.len);
         draft = (Draft){.user = identity.name.text,
                         .text = (const char *) m->text.data,
                         .n_text = m->text.len,
