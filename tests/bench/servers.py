@@ -205,8 +205,8 @@ ACTIVATE = 'export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=chat; exec "$@" 3<&
 
 
 class Running:
-    """A server's process, ended with the `with` block. What it says goes to a file. With a listener,
-    its listening socket is that one, as from a service manager."""
+    """A server's process, ended with the `with` block. What it says goes to a file. With a
+    listener, its listening socket is that one, as from a service manager."""
 
     def __init__(self, server, build, directory, clients, listener=None):
         self.log = directory / f"{server.name}.log"
@@ -254,9 +254,13 @@ class Running:
                 found += os.readlink(entry.path).startswith("socket:")
         return found
 
-    def rss_mib(self):
+    def forget_peak(self):
+        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def peak_mib(self):
+        """The most memory that was resident since forget_peak()."""
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
     def end(self):
         if self.process.poll() is None:
