@@ -42,7 +42,7 @@ release-check:
 torture: build
 	@tests/crash/crash.py --build $(BUILD) --restarts 200
 
-# What it costs, next to what others cost: in three quarters of an hour, or in a minute.
+# What it costs, next to what others cost: in twenty minutes, or in one.
 bench: build
 	@tests/bench/install-peers
 	@ninja -C $(BUILD) --quiet bench-programs

@@ -29,7 +29,9 @@
 void connection_end(Connection *c, const char *why) {
         if (c->state == CONNECTION_ENDED)
                 return;
-        if (c->load->n_ended++ < COMPLAINTS)
+        if (c->load->ending || c->state == CONNECTION_STALLED)
+                c->load->n_over++;
+        else if (c->load->n_ended++ < COMPLAINTS)
                 fprintf(stderr, "connection %u: %s\n", c->index, why);
         c->state = CONNECTION_ENDED;
         c->fd = close_fd(c->fd);
@@ -60,6 +62,13 @@ void connection_flush(Connection *c) {
         }
 }
 
+static int connection_watch(Connection *c, int fd) {
+        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                    .data.ptr = c};
+
+        return epoll_ctl(c->load->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
 static int connection_open(Connection *c) {
         struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
         const int on = 1;
@@ -77,11 +86,9 @@ static int connection_open(Connection *c) {
                 return -errno;
         if (connect(fd, (struct sockaddr *) &to, sizeof(to)) < 0 && errno != EINPROGRESS)
                 return -errno;
-
-        struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                    .data.ptr = c};
-        if (epoll_ctl(c->load->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
-                return -errno;
+        int r = connection_watch(c, fd);
+        if (r < 0)
+                return r;
         c->fd = TAKE_FD(fd);
         c->state = CONNECTION_CONNECTING;
         return 0;
@@ -204,6 +211,74 @@ int load_connect(Load *l, uint64_t deadline_nsec) {
         return r;
 }
 
+static int load_wait_until_over(Load *l, unsigned n, uint64_t deadline_nsec) {
+        int r = 0;
+
+        while (r == 0 && l->n_over + l->n_ended < n) {
+                r = load_turn(l, 100 * 1000000U);
+                if (r == 0 && meter_now_nsec() > deadline_nsec)
+                        r = -ETIMEDOUT;
+        }
+        return r;
+}
+
+static bool load_senders_are_ready(const Load *l) {
+        for (unsigned i = 0; i < l->n_senders; i++)
+                if (l->connections[i].state != CONNECTION_READY)
+                        return false;
+        return true;
+}
+
+int load_reconnect(Load *l, int (*hail)(Load *l), uint64_t deadline_nsec) {
+        bool hailed = false;
+
+        l->ending = true;
+        int r = load_wait_until_over(l, l->n_connections, deadline_nsec);
+        l->ending = false;
+        l->n_over = l->n_ended = l->n_ready = 0;
+        for (unsigned i = 0; i < l->n_connections && r == 0; i++) {
+                if (l->protocol->forget)
+                        l->protocol->forget(&l->connections[i]);
+                r = connection_open(&l->connections[i]);
+        }
+        while (r == 0 && (l->n_ready < l->n_connections || !hailed)) {
+                r = load_turn(l, 100 * 1000000U);
+                if (r == 0 && !hailed && load_senders_are_ready(l)) {
+                        hailed = true;
+                        r = hail(l);
+                }
+                if (r == 0 && l->n_ended > 0)
+                        r = -ECONNABORTED;
+                if (r == 0 && meter_now_nsec() > deadline_nsec)
+                        r = -ETIMEDOUT;
+        }
+        return r;
+}
+
+int load_stall(Load *l, unsigned n) {
+        for (unsigned i = l->n_connections - n; i < l->n_connections; i++) {
+                Connection *c = &l->connections[i];
+                int r = l->protocol->stall ? l->protocol->stall(c) : 0;
+                if (r < 0)
+                        return r;
+                connection_flush(c);
+                if (epoll_ctl(l->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL) < 0)
+                        return -errno;
+                c->state = CONNECTION_STALLED;
+        }
+        l->n_stalled = n;
+        return 0;
+}
+
+int load_wake(Load *l, uint64_t deadline_nsec) {
+        for (unsigned i = l->n_connections - l->n_stalled; i < l->n_connections; i++) {
+                int r = connection_watch(&l->connections[i], l->connections[i].fd);
+                if (r < 0)
+                        return r;
+        }
+        return load_wait_until_over(l, l->n_stalled, deadline_nsec);
+}
+
 int load_open(Load *l, unsigned n_receivers) {
         l->n_connections = n_receivers + l->n_senders;
         l->connections = calloc(l->n_connections, sizeof(*l->connections));
@@ -213,6 +288,7 @@ int load_open(Load *l, unsigned n_receivers) {
                 return -ENOMEM;
         for (unsigned i = 0; i < l->n_connections; i++)
                 l->connections[i] = (Connection){.load = l, .fd = -1, .index = i};
+        l->next_id = (uint64_t) time(NULL) << 32;
         l->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         if (l->epoll_fd < 0)
                 return -errno;

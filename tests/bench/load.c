@@ -6,6 +6,9 @@
  *   burst SECONDS          as many messages as the server takes
  *   steady RATE SECONDS    RATE deliveries a second, timed
  *   idle SECONDS           nothing: what does the server cost then?
+ *   stall N                the last N receivers stop reading, and count no more
+ *   wake SECONDS           those read what there is, until the server has ended all of them
+ *   rejoin SECONDS         the server is about to end everybody: they come back and resume
  *
  * The end of standard input ends it. Exit 1 when a connection was lost or time ran out: what was
  * measured until then does not count.
@@ -20,9 +23,10 @@
 #include "proto/base.h"
 #include "tests/bench/load.h"
 #include "tests/bench/meter.h"
+#include "tests/bench/traffic.h"
 
 static const Protocol *const protocols[] = {
-        &protocol_raw, &protocol_irc, &protocol_mqtt, &protocol_nats, &protocol_seed,
+        &protocol_raw, &protocol_irc, &protocol_mqtt, &protocol_nats, &protocol_seed, &protocol_v1,
 };
 
 static const Protocol *arg_protocol = NULL;
@@ -42,7 +46,8 @@ static int usage(FILE *f, int status) {
                    "     [--opening N] [--pid PID] [--echo] [--token TOKEN]\n"
                    "     [--join-seconds N] [--drain-seconds N]\n"
                    "Load on 127.0.0.1:PORT; commands on standard input: burst SECONDS,\n"
-                   "steady RATE SECONDS, idle SECONDS. Protocols:");
+                   "steady RATE SECONDS, idle SECONDS, stall N, wake SECONDS, rejoin SECONDS.\n"
+                   "Protocols:");
         for (size_t i = 0; i < ELEMENTS(protocols); i++)
                 fprintf(f, " %s", protocols[i]->name);
         fprintf(f, "\n");
@@ -126,6 +131,7 @@ static int join(Load *l) {
 
 static int obey(Load *l, const char *command) {
         double rate, seconds;
+        unsigned n;
 
         if (sscanf(command, "burst %lf", &seconds) == 1 && seconds > 0)
                 return traffic_burst(l, seconds);
@@ -133,6 +139,12 @@ static int obey(Load *l, const char *command) {
                 return traffic_steady(l, rate, seconds);
         if (sscanf(command, "idle %lf", &seconds) == 1 && seconds > 0)
                 return traffic_idle(l, seconds);
+        if (sscanf(command, "stall %u", &n) == 1)
+                return traffic_stall(l, n);
+        if (sscanf(command, "wake %lf", &seconds) == 1 && seconds > 0)
+                return traffic_wake(l, seconds);
+        if (sscanf(command, "rejoin %lf", &seconds) == 1 && seconds > 0)
+                return traffic_rejoin(l, seconds);
         return -EINVAL;
 }
 

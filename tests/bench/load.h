@@ -21,6 +21,7 @@
 
 #define TEXT_SIZE 60
 #define ROOM "bench"
+#define EPOCH_MAX 40 /* bytes of a log's name, and a null */
 
 typedef struct Load Load;
 typedef struct Connection Connection;
@@ -28,9 +29,10 @@ typedef struct Connection Connection;
 typedef enum ConnectionState {
         CONNECTION_UNOPENED,
         CONNECTION_CONNECTING,
-        CONNECTION_OPEN,  /* TCP is up, the protocol is introducing itself */
-        CONNECTION_READY, /* the protocol has nothing left to ask */
-        CONNECTION_ENDED, /* by the server, or by an error: a run with one of these is void */
+        CONNECTION_OPEN,    /* TCP is up, the protocol is introducing itself */
+        CONNECTION_READY,   /* the protocol has nothing left to ask */
+        CONNECTION_STALLED, /* it has stopped reading, as it was told to */
+        CONNECTION_ENDED,   /* by the server, or by an error: a run with one of these is void */
 } ConnectionState;
 
 typedef struct Protocol {
@@ -43,6 +45,8 @@ typedef struct Protocol {
         /* Takes what it can from n bytes and returns how many it took, or a negative errno. */
         ssize_t (*consume)(Connection *c, const uint8_t *bytes, size_t n);
         int (*say)(Connection *c, const char text[static TEXT_SIZE]);
+        /* NULL, or says that the server may send no more. */
+        int (*stall)(Connection *c);
         /* NULL, or frees c->wire. */
         void (*forget)(Connection *c);
         const void *detail; /* the protocol's own */
@@ -53,6 +57,7 @@ extern const Protocol protocol_irc;
 extern const Protocol protocol_mqtt;
 extern const Protocol protocol_nats;
 extern const Protocol protocol_seed;
+extern const Protocol protocol_v1;
 
 struct Connection {
         Load *load;
@@ -64,8 +69,9 @@ struct Connection {
         Buffer out;
         uint64_t n_received;
         uint64_t n_said;
-        uint64_t order; /* fingerprint of the order in which messages came */
-        void *wire;     /* the protocol's own */
+        uint64_t last_id; /* of the messages that came, where messages have ids */
+        uint64_t order;   /* fingerprint of the order in which messages came */
+        void *wire;       /* the protocol's own */
 };
 
 /* A message under way. */
@@ -95,15 +101,23 @@ struct Load {
         unsigned n_ready;
         unsigned n_probed;
         unsigned n_ended;
-        bool hung_up;     /* standard input has ended */
-        uint8_t *scratch; /* what a read reads into */
+        bool ending;     /* connections are to end: that is no reason to complain */
+        unsigned n_over; /* connections that ended as they should */
+        unsigned n_stalled;
+        unsigned n_exhausted; /* ended with RESOURCE_EXHAUSTED */
+        bool hung_up;         /* standard input has ended */
+        uint8_t *scratch;     /* what a read reads into */
+        char epoch[EPOCH_MAX];
+        uint64_t next_id; /* no message before had it, in this process or another */
 
         Flight *flights;
-        uint32_t n_sent;       /* messages, ever; also the number of the next */
-        uint32_t n_done;       /* of these, delivered to everybody */
-        uint64_t n_delivered;  /* deliveries, ever */
-        uint64_t n_unexpected; /* deliveries of what was never sent, or once too often */
-        bool refill;           /* a message that is done makes place for the next */
+        uint32_t n_sent;            /* messages, ever; also the number of the next */
+        uint32_t n_done;            /* of these, delivered to everybody */
+        uint32_t n_before;          /* of these, sent before some stalled */
+        uint64_t n_expected_before; /* deliveries of those */
+        uint64_t n_delivered;       /* deliveries, ever */
+        uint64_t n_unexpected;      /* deliveries of what was never sent, or once too often */
+        bool refill;                /* a message that is done makes place for the next */
 
         uint32_t *latencies; /* microseconds */
         size_t n_latencies;
@@ -118,6 +132,13 @@ void load_close(Load *l);
 int load_turn(Load *l, uint64_t timeout_nsec);
 /* Connects everybody and has them enter, until deadline_nsec (-ETIMEDOUT). */
 int load_connect(Load *l, uint64_t deadline_nsec);
+/* Waits until the server has ended everybody, then has them all connect again, at once. hail() is
+ * called as soon as the senders have, which is before most others have. */
+int load_reconnect(Load *l, int (*hail)(Load *l), uint64_t deadline_nsec);
+/* The last n connections stop reading. They count no more. */
+int load_stall(Load *l, unsigned n);
+/* Those who stalled read on, until the server has ended them. */
+int load_wake(Load *l, uint64_t deadline_nsec);
 void connection_ready(Connection *c);
 int connection_write(Connection *c, const void *bytes, size_t n);
 void connection_flush(Connection *c);
@@ -127,9 +148,3 @@ void connection_end(Connection *c, const char *why);
 /* traffic.c */
 /* To be called by consume() for every chat text. */
 void connection_delivered(Connection *c, const uint8_t *text, size_t n);
-/* Makes sure that everybody hears everybody. */
-int traffic_settle(Load *l, uint64_t deadline_nsec);
-/* Each of these prints one line of JSON. */
-int traffic_burst(Load *l, double seconds);
-int traffic_steady(Load *l, double deliveries_per_second, double seconds);
-int traffic_idle(Load *l, double seconds);

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: MIT
 """One run: a fresh server, a load generator, and what the two cost."""
 
+import contextlib
+import dataclasses
 import json
 import pathlib
 import selectors
+import socket
 import subprocess
 import tempfile
+import time
+
+import grpc
 
 from servers import TOKEN, Running, Skipped, seconds_to_ready
 
@@ -13,6 +19,8 @@ SENDERS = 10
 WINDOW = 16
 JOIN_SECONDS = 600
 DRAIN_SECONDS = 120
+SLOW = 10
+CUT_SECONDS = 90
 
 
 class Fault(Exception):
@@ -49,8 +57,15 @@ class Load:
             raise Fault(" / ".join(self.errors.read().split("\n")[-4:]).strip())
         return json.loads(line)
 
-    def ask(self, command, seconds):
+    def tell(self, command):
         self.process.stdin.write(command + "\n")
+
+    def ask(self, command, seconds):
+        self.tell(command)
+        return self.counted(seconds)
+
+    def counted(self, seconds):
+        """The answer to what it was told, which has to account for every delivery."""
         found = self.answer(seconds + DRAIN_SECONDS + 30)
         for what, right in (("delivered", found["expected"]), ("unexpected", 0),
                             ("wrong_connections", 0)):
@@ -102,54 +117,137 @@ def figures(server, receivers, joined, burst, steady):
     return found
 
 
-def life(build, server, receivers, rounds, burst_s, steady_s):
-    """Starts a server, fills it, measures it `rounds` times. Yields figures()."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+@dataclasses.dataclass
+class Room:
+    directory: pathlib.Path
+    running: Running
+    load: Load
+    joined: dict
+
+
+def temporary():
+    """A directory on a disk: the daemon's state is in it."""
+    return tempfile.TemporaryDirectory(prefix="bench-", dir="/var/tmp")
+
+
+@contextlib.contextmanager
+def full(build, server, receivers, listener=None):
+    """A fresh server that everybody has joined."""
+    with temporary() as name:
         directory = pathlib.Path(name)
-        with Running(server, build, directory, receivers + SENDERS) as running, \
+        with Running(server, build, directory, receivers + SENDERS, listener) as running, \
                 Load(build, server, running, receivers) as load:
             try:
-                joined = load.answer(JOIN_SECONDS + 30)
-                for _ in range(rounds):
-                    burst = load.ask(f"burst {burst_s}", burst_s)
-                    steady = steady_s and load.ask(f"steady {server.rate} {steady_s}", steady_s)
-                    yield figures(server, receivers, joined, burst, steady)
+                yield Room(directory, running, load, load.answer(JOIN_SECONDS + 30))
             except Fault as fault:
                 raise Fault(f"{fault} [{running.said()[-300:]}]") from None
 
 
-def hold(build, server, receivers, minutes, rate):
+def life(build, server, receivers, rounds, burst_s, steady_s):
+    """Starts a server, fills it, measures it `rounds` times. Yields figures()."""
+    with full(build, server, receivers) as room:
+        for _ in range(rounds):
+            burst = room.load.ask(f"burst {burst_s}", burst_s)
+            steady = steady_s and room.load.ask(f"steady {server.rate} {steady_s}", steady_s)
+            yield figures(server, receivers, room.joined, burst, steady)
+
+
+def hold(build, server, receivers, minutes):
     """Keeps `receivers` joined through traffic. Returns resident memory, MiB, at each minute."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        with Running(server, build, pathlib.Path(name), receivers + SENDERS) as running, \
-                Load(build, server, running, receivers) as load:
-            rss = [load.answer(JOIN_SECONDS + 30)["rss_kib"] / 1024]
-            deliveries = 0
-            for _ in range(minutes):
-                minute = load.ask(f"steady {rate} 60", 60)
-                rss.append(minute["rss_kib"] / 1024)
-                deliveries = minute["delivered"]
-            return {"receivers": receivers, "rss_mib": rss, "deliveries": deliveries}
+    with full(build, server, receivers) as room:
+        rss = [room.joined["rss_kib"] / 1024]
+        deliveries = 0
+        for _ in range(minutes):
+            minute = room.load.ask(f"steady {server.rate} 60", 60)
+            rss.append(minute["rss_kib"] / 1024)
+            deliveries = minute["delivered"]
+        return {"receivers": receivers, "rss_mib": rss, "deliveries": deliveries}
 
 
 def idle(build, server, receivers, seconds):
     """CPU of a full, silent room, in cores."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        with Running(server, build, pathlib.Path(name), receivers + SENDERS) as running, \
-                Load(build, server, running, receivers) as load:
-            load.answer(JOIN_SECONDS + 30)
-            found = load.ask(f"idle {seconds}", seconds)
-            return found["server_cpu"] / found["seconds"]
+    with full(build, server, receivers) as room:
+        found = room.load.ask(f"idle {seconds}", seconds)
+        return {"receivers": receivers, "cores": found["server_cpu"] / found["seconds"]}
+
+
+def percentile(values, percent):
+    return sorted(values)[(len(values) - 1) * percent // 100]
+
+
+def users(build, server, receivers, seconds):
+    """How long AdminService.ListUsers, which is what `chatctl users` asks, takes on the control
+    socket while the room is saturated."""
+    with full(build, server, receivers) as room, \
+            grpc.insecure_channel(f"unix:{room.directory}/control.sock",
+                                  options=[("grpc.max_receive_message_length", -1)]) as channel:
+        list_users = channel.unary_unary("/chatroom.v1.AdminService/ListUsers")
+        names = list_users(b"", timeout=30).count(b"b0")
+        if names < receivers + SENDERS:
+            raise Fault(f"{names} users listed, not {receivers + SENDERS}")
+        room.load.tell(f"burst {seconds}")
+        took, until = [], time.monotonic() + seconds
+        while time.monotonic() < until:
+            start = time.monotonic()
+            list_users(b"", timeout=30)
+            took.append((time.monotonic() - start) * 1000)
+        burst = room.load.counted(seconds)
+        return {"receivers": receivers, "calls": len(took), "p50_ms": percentile(took, 50),
+                "p99_ms": percentile(took, 99), "rate": burst["deliveries"] / burst["seconds"]}
+
+
+def rejoin(build, server, receivers):
+    """Restarts the daemon under a full room: seconds from SIGTERM until everybody is back and has
+    everything, what was said while some were still on their way included."""
+    with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener, \
+            full(build, server, receivers, listener) as room:
+        room.load.ask("burst 0.5", 1)
+        room.load.tell(f"rejoin {JOIN_SECONDS}")
+        start = time.monotonic()
+        room.running.end()
+        stopped = time.monotonic() - start
+        with Running(server, build, room.directory, 0, listener):
+            room.load.counted(JOIN_SECONDS)
+            return {"receivers": receivers, "seconds": time.monotonic() - start,
+                    "stop_s": stopped}
+
+
+def slow(build, server, receivers, steady_s, burst_s):
+    """What SLOW clients that stop reading do to the others and to the server, and what becomes of
+    them."""
+    with full(build, server, receivers) as room:
+        load, running = room.load, room.running
+        steady = f"steady {server.rate} {steady_s}"
+        load.ask(f"burst {burst_s}", burst_s)  # what memory a burst takes, it has taken now
+        without = load.ask(steady, steady_s)
+        running.forget_peak()
+        before, sockets = running.peak_mib(), running.sockets()
+        load.ask(f"stall {SLOW}", 10)
+        beside = load.ask(steady, steady_s)
+        until = time.monotonic() + CUT_SECONDS
+        while sockets - running.sockets() < SLOW:
+            if time.monotonic() > until:
+                raise Fault(f"of {sockets} sockets {running.sockets()} are left")
+            load.ask(f"burst {burst_s}", burst_s)
+        growth = running.peak_mib() - before
+        woken = load.ask("wake 30", 30)
+        if woken["exhausted"] != SLOW:
+            raise Fault(f"{woken['exhausted']} ended with RESOURCE_EXHAUSTED, not {SLOW}")
+        return {"receivers": receivers, "growth_mib": growth,
+                "p50": beside["p50_us"] / without["p50_us"],
+                "p99": beside["p99_us"] / without["p99_us"],
+                "p50_ms": beside["p50_us"] / 1000, "p99_ms": beside["p99_us"] / 1000}
 
 
 def starts(build, server, times):
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        return [seconds_to_ready(server, build, pathlib.Path(name)) * 1000 for _ in range(times)]
+    with temporary() as name:
+        return {"ms": [seconds_to_ready(server, build, pathlib.Path(name)) * 1000
+                       for _ in range(times)]}
 
 
 def available(build, server):
     """None, or why the server cannot be measured."""
-    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+    with temporary() as name:
         try:
             server.command(build, pathlib.Path(name), 0, 0)
         except Skipped as why:

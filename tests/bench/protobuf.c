@@ -36,6 +36,12 @@ size_t protobuf_put(uint8_t *ret, unsigned field, const void *bytes, size_t n) {
         return used + n;
 }
 
+size_t protobuf_put_number(uint8_t *ret, unsigned field, uint64_t value) {
+        size_t used = varint_put(ret, (uint64_t) field << 3);
+
+        return used + varint_put(ret + used, value);
+}
+
 int protobuf_next(const uint8_t **at, const uint8_t *end, ProtobufField *ret) {
         ProtobufField field = {0};
         uint64_t key;

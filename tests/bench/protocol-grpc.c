@@ -115,18 +115,23 @@ static int header_write(Buffer *to, unsigned name_index, const char *name, const
         return buffer_append(to, bytes, n);
 }
 
-static int headers_write(Connection *c, const char *path) {
+static int headers_write(Connection *c, const GrpcMethod *method) {
+        char bearer[128];
         Buffer block = {0};
 
         int r = buffer_append(&block, "\x83\x86", 2); /* :method POST, :scheme http */
         if (r == 0)
-                r = header_write(&block, 4, NULL, path);
+                r = header_write(&block, 4, NULL, method->path);
         if (r == 0)
                 r = header_write(&block, 1, NULL, "localhost"); /* :authority */
         if (r == 0)
                 r = header_write(&block, 0, "te", "trailers");
         if (r == 0)
                 r = header_write(&block, 31, NULL, "application/grpc"); /* content-type */
+        if (r == 0 && method->bearer) {
+                snprintf(bearer, sizeof(bearer), "Bearer %s", c->load->token);
+                r = header_write(&block, 23, NULL, bearer); /* authorization */
+        }
         if (r == 0)
                 r = frame_write(&c->out, HEADERS, END_HEADERS, 1, &block);
         buffer_clear(&block);
@@ -152,7 +157,7 @@ int grpc_hello(Connection *c) {
         if (r == 0)
                 r = frame_write_window(c, 0, WINDOW_MAX - DEFAULT_WINDOW);
         if (r == 0)
-                r = headers_write(c, method->path);
+                r = headers_write(c, method);
         return r < 0 ? r : call_write_message(c, message, method->encode_hello(c, message));
 }
 
@@ -243,6 +248,15 @@ static int on_window(Connection *c, uint32_t stream, const uint8_t *body) {
         return call_release(c);
 }
 
+int grpc_stall(Connection *c) {
+        const Call *call = c->wire;
+        uint8_t settings[6] = {0, SETTINGS_INITIAL_WINDOW};
+
+        /* The setting moves the stream's window by how much it changes: down to nothing. */
+        put32(settings + 2, (uint32_t) call->n_received);
+        return frame_write(&c->out, SETTINGS, 0, 0, &(Buffer){.data = settings, .size = 6});
+}
+
 /* Says what can be read of the trailers: gRPC's status and message stand there in plain. */
 static void on_trailers(Connection *c, const uint8_t *block, size_t n) {
         char text[160] = "call ended: ";
@@ -252,6 +266,8 @@ static void on_trailers(Connection *c, const uint8_t *block, size_t n) {
                 if (isprint(block[i]))
                         text[used++] = (char) block[i];
         text[used] = '\0';
+        if (strstr(text, "grpc-status8"))
+                c->load->n_exhausted++;
         connection_end(c, text);
 }
 

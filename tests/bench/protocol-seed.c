@@ -50,6 +50,7 @@ const Protocol protocol_seed = {
         .hello = grpc_hello,
         .consume = grpc_consume,
         .say = grpc_say,
+        .stall = grpc_stall,
         .forget = grpc_forget,
         .detail = &seed_join,
 };

@@ -29,7 +29,7 @@ AHEAD = Target("> 1", lambda found: found > 1)
 
 OURS = "chatroomd"
 
-# title, figure, the other server, receivers, target
+# title, figure, the other server, receivers, target, our server if it is not OURS
 RATIOS = [
     ("deliveries/s ÷ raw epoll, one send", "rate", "one-send", (1000, 5000), at_least(3)),
     ("deliveries/s ÷ raw epoll, coalescing", "rate", "coalesce", (1000, 5000), at_least(0.5)),
@@ -41,13 +41,36 @@ RATIOS = [
     ("CPU per delivery ÷ raw epoll, coalescing", "cost_us", "coalesce", (1000, 5000), None),
     ("p50 at 20,000/s ÷ raw epoll, one send", "p50_ms", "one-send", (1000,), at_most(1.25)),
     ("p99 at 20,000/s ÷ raw epoll, one send", "p99_ms", "one-send", (1000,), at_most(1.25)),
+    ("deliveries/s with history ÷ without", "rate", "no-history", (1000, 5000), at_least(0.8)),
+    ("deliveries/s of v1 ÷ the seed's protocol", "rate", OURS, (1000, 5000), at_least(2), "v1"),
+    ("deliveries/s of v1 ÷ ngircd", "rate", "ngircd", (1000, 5000), AHEAD, "v1"),
+    ("p50 of v1 at 20,000/s ÷ raw epoll, one send", "p50_ms", "one-send", (1000,), None, "v1"),
+    ("p99 of v1 at 20,000/s ÷ raw epoll, one send", "p99_ms", "one-send", (1000,), None, "v1"),
 ]
 
-# title, figure, receivers, target
+# title, figure, receivers, target, our server if it is not OURS
 FIGURES = [
     ("KiB per joined client", "joined_kib", (1000, 5000, 10000), at_most(32)),
+    ("KiB per joined client, v1", "joined_kib", (1000, 5000, 10000), at_most(32), "v1"),
     ("MiB before anybody joins", "base_mib", (1000,), at_most(20)),
     ("seconds until 5000 have joined", "join_s", (5000,), at_most(10)),
+]
+
+# part, title, the values of a round, target
+EXTRA = [
+    ("idle", "idle members, % of a core", lambda r: [100 * r["cores"]], at_most(1)),
+    ("start", "start to READY, ms", lambda r: r["ms"], at_most(100)),
+    ("users", "`chatctl users` in a saturated room, p50 ms", lambda r: [r["p50_ms"]], None),
+    ("users", "`chatctl users` in a saturated room, p99 ms", lambda r: [r["p99_ms"]], at_most(50)),
+    ("users", "calls of these", lambda r: [r["calls"]], at_least(200)),
+    ("rejoin", "seconds from SIGTERM until all have rejoined", lambda r: [r["seconds"]],
+     at_most(10)),
+    ("rejoin", "of these, until the daemon had ended", lambda r: [r["stop_s"]], None),
+    ("slow", "beside slow readers: p50 ÷ without", lambda r: [r["p50"]], at_most(1.25)),
+    ("slow", "beside slow readers: p99 ÷ without", lambda r: [r["p99"]], at_most(1.25)),
+    ("slow", "MiB more, until slow readers are cut", lambda r: [r["growth_mib"]], at_most(80)),
+    ("hold", "memory after the last minute of traffic ÷ after the first",
+     lambda r: [r["rss_mib"][-1] / r["rss_mib"][1]], at_most(1.05)),
 ]
 
 # heading, figure, format
@@ -102,9 +125,10 @@ def judged(title, receivers, found, target):
 
 
 def ratio_rows(runs):
-    for title, figure, other, sizes, target in RATIOS:
+    for title, figure, other, sizes, target, *who in RATIOS:
         for n in sizes:
-            ours, theirs = values(runs, OURS, n, figure), values(runs, other, n, figure)
+            ours = values(runs, who[0] if who else OURS, n, figure)
+            theirs = values(runs, other, n, figure)
             found = [ours[r] / theirs[r] for r in ours if theirs.get(r)]
             if found:
                 yield judged(title, n, found, target)
@@ -118,23 +142,19 @@ def growth_row(runs):
 
 
 def figure_rows(runs):
-    for title, figure, sizes, target in FIGURES:
+    for title, figure, sizes, target, *who in FIGURES:
         for n in sizes:
-            found = list(values(runs, OURS, n, figure).values())
+            found = list(values(runs, who[0] if who else OURS, n, figure).values())
             if found:
                 yield judged(title, n, found, target)
 
 
 def extra_rows(extra):
-    if "idle_cores" in extra:
-        yield judged("idle members, % of a core", extra["idle_receivers"],
-                     [100 * extra["idle_cores"]], at_most(1))
-    if "start_ms" in extra:
-        yield judged("start to READY, ms", "", extra["start_ms"], at_most(100))
-    if "hold" in extra:
-        rss = extra["hold"]["rss_mib"]
-        yield judged(f"memory after {len(rss) - 1} minutes of traffic ÷ after the first",
-                     extra["hold"]["receivers"], [rss[-1] / rss[1]], at_most(1.05))
+    for part, title, found, target in EXTRA:
+        rounds = extra.get(part)
+        if rounds:
+            yield judged(title, rounds[0].get("receivers", ""),
+                         [value for one in rounds for value in found(one)], target)
 
 
 def judgements(runs, extra):
@@ -165,11 +185,11 @@ def measurements(runs, servers):
 
 
 def held(extra):
-    """Memory minute by minute."""
-    hold = extra["hold"]
-    series = " ".join(f"{value:.1f}" for value in hold["rss_mib"])
-    return (f"{hold['receivers']} clients held, {hold['deliveries']} deliveries, every one "
-            f"counted; resident MiB when joined and after each minute: {series}")
+    """Memory minute by minute: a paragraph each time that it was held."""
+    for hold in extra.get("hold", ()):
+        series = " ".join(f"{value:.1f}" for value in hold["rss_mib"])
+        yield (f"{hold['receivers']} clients held, {hold['deliveries']} deliveries, every one "
+               f"counted; resident MiB when joined and after each minute: {series}")
 
 
 PLOT = """\

@@ -4,7 +4,9 @@
 To add one: how it is started and what it speaks (a protocol of the load generator).
 """
 
+import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -32,6 +34,8 @@ max_connections = 16000
 max_connections_per_address = 1000
 rate_burst = 1000000
 rate_per_second = 1000000
+[history]
+enabled = {history}
 [tokens]
 * = sha256:{token}
 """
@@ -102,11 +106,14 @@ def built(build, path):
     return str(build / path)
 
 
-def chatroomd(build, directory, _port, _clients):
-    config = directory / "chatroom.ini"
-    token = hashlib.sha256(TOKEN.encode()).hexdigest()
-    config.write_text(CHATROOM_INI.format(directory=directory, token=token))
-    return [built(build, "service/chatroomd"), "--config", str(config)]
+def chatroomd(history):
+    def command(build, directory, _port, _clients):
+        config, state = directory / "chatroom.ini", directory / "state"
+        token = hashlib.sha256(TOKEN.encode()).hexdigest()
+        config.write_text(CHATROOM_INI.format(directory=directory, token=token, history=history))
+        state.mkdir(exist_ok=True)
+        return [built(build, "service/chatroomd"), "--config", str(config), "--state", str(state)]
+    return command
 
 
 def yardstick(mode):
@@ -145,13 +152,15 @@ class Server:
     echoes: bool = False  # sends a sender his own messages, where its protocol need not
     largest: int = 10000  # not measured with more clients than that
     opening: int = 128  # connections opened at a time: no more than its listen backlog
-    refill: int = 0  # from so many clients on, joining takes minutes: once for all rounds
+    refill: int = 0  # from so many clients on, joining takes minutes: left out, or once only
     rate: int = 20000  # deliveries a second when latency is measured
     version: typing.Callable = lambda: ""
 
 
 SERVERS = [
-    Server("chatroomd", "this daemon, the seed's protocol", "seed", chatroomd),
+    Server("chatroomd", "this daemon, the seed's protocol", "seed", chatroomd("yes")),
+    Server("no-history", "the same with [history] enabled = no", "seed", chatroomd("no")),
+    Server("v1", "this daemon, chatroom.v1", "v1", chatroomd("yes")),
     Server("one-send", "raw epoll, a send() for each recipient", "raw", yardstick("one-send")),
     Server("coalesce", "raw epoll, a writev() for each backlog", "raw", yardstick("coalesce")),
     Server("python", "the seed's design in Python", "seed", seed, echoes=True, largest=1000,
@@ -191,16 +200,31 @@ def accepts(port):
         return False
 
 
-class Running:
-    """A server's process, ended with the `with` block. What it says goes to a file."""
+# A shell has the process id that LISTEN_PID must name before it becomes the daemon.
+ACTIVATE = 'export LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=chat; exec "$@" 3<&{fd} {fd}<&-'
 
-    def __init__(self, server, build, directory, clients):
+
+class Running:
+    """A server's process, ended with the `with` block. What it says goes to a file. With a
+    listener, its listening socket is that one, as from a service manager."""
+
+    def __init__(self, server, build, directory, clients, listener=None):
         self.log = directory / f"{server.name}.log"
         self.port = 0 if server.reports_port else free_port()
         argv = server.command(build, directory, self.port, clients)
+        held = []
+        if listener:
+            self.port = listener.getsockname()[1]
+            held = [fcntl.fcntl(listener.fileno(), fcntl.F_DUPFD, 100)]
+            argv = ["bash", "-c", ACTIVATE.format(fd=held[0]), "bash", *argv]
         with open(self.log, "wb") as log:
-            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                            pass_fds=held)
+        for fd in held:
+            os.close(fd)
         try:
+            if listener:
+                return  # whoever connects is accepted as soon as it is ready
             if server.reports_port:
                 self.port = wait_for(f"port of {server.name}", self.reported_port)
             else:
@@ -221,6 +245,22 @@ class Running:
 
     def said(self):
         return self.log.read_text(errors="replace").strip()[-500:]
+
+    def sockets(self):
+        """How many it has open."""
+        found = 0
+        for entry in os.scandir(f"/proc/{self.process.pid}/fd"):
+            with contextlib.suppress(FileNotFoundError):
+                found += os.readlink(entry.path).startswith("socket:")
+        return found
+
+    def forget_peak(self):
+        pathlib.Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
+    def peak_mib(self):
+        """The most memory that was resident since forget_peak()."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024
 
     def end(self):
         if self.process.poll() is None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -41,7 +42,8 @@ def smoke(tmp_path_factory):
                                  results=json.loads((output / "results.json").read_text()))
 
 
-@pytest.mark.parametrize("name", ["chatroomd", "one-send", "coalesce", "python"])
+@pytest.mark.parametrize("name", ["chatroomd", "no-history", "v1", "one-send", "coalesce",
+                                  "python"])
 def test_each_server_of_our_own_is_measured(smoke, name):
     (run,) = [run for run in smoke.results["runs"] if run["server"] == name]
     for figure in ("rate", "cost_us", "server_cores", "load_cores", "p50_ms", "p99_ms",
@@ -57,14 +59,47 @@ def test_a_server_that_is_not_measured_is_named(smoke):
 
 
 def test_the_daemon_delivers_in_one_order(smoke):
-    assert all(run["one_order"] for run in smoke.results["runs"] if run["server"] == "chatroomd")
+    ours = [run for run in smoke.results["runs"]
+            if run["server"] in ("chatroomd", "no-history", "v1")]
+    assert len(ours) == 3 and all(run["one_order"] for run in ours)
+
+
+def test_the_daemon_alone_is_measured(smoke):
+    extra = smoke.results["extra"]
+    assert extra["users"][0]["calls"] > 0
+    assert extra["users"][0]["p50_ms"] <= extra["users"][0]["p99_ms"]
+    assert 0 < extra["rejoin"][0]["stop_s"] < extra["rejoin"][0]["seconds"]
+    assert extra["slow"][0]["growth_mib"] > 0 and extra["slow"][0]["p99"] > 0
+    assert len(extra["start"][0]["ms"]) == 1 and extra["idle"][0]["cores"] < 1
+
+
+def test_what_is_measured_later_is_added(smoke, tmp_path):
+    before = smoke.results
+    shutil.copy(smoke.output / "results.json", tmp_path)
+    done = subprocess.run(
+        ["/usr/bin/python3", str(HERE / "bench.py"), "--plan", "smoke", "--build", str(BUILD),
+         "--output", str(tmp_path), "--add", "--parts", "runs,start", "--servers", "chatroomd"],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    after = json.loads((tmp_path / "results.json").read_text())
+
+    def others(results):
+        return [run for run in results["runs"] if run["server"] != "chatroomd"]
+    assert others(after) == others(before)
+    assert len(after["runs"]) == len(before["runs"]) and after["runs"] != before["runs"]
+    assert after["extra"].pop("start") != before["extra"]["start"]
+    assert after["extra"].items() < before["extra"].items()
+    text = (tmp_path / "RESULTS.md").read_text()
+    assert text.count("command: tests/bench/bench.py --plan smoke") == 2
+    assert "| one-send " in text and "until all have rejoined" in text
+    assert "Left out: hold (--parts hold)" in text
 
 
 def test_the_report_is_written(smoke):
     text = (smoke.output / "RESULTS.md").read_text()
     assert text in smoke.text + "\n"
     assert "start to READY" in text and "idle members" in text
-    assert "| chatroomd |" in text.replace("  ", "")
+    assert "| chatroomd " in text and "| v1 " in text
     assert "tests/bench/bench.py --plan smoke" in text
     assert "<svg" in (smoke.output / "growth.svg").read_text()
 
@@ -151,6 +186,27 @@ def test_a_lost_connection_is_noticed():
         relay.close()
         with pytest.raises(measure.Fault):
             load.ask("burst 0.2", 30)
+
+
+def test_a_slow_reader_that_is_not_cut_is_noticed(monkeypatch):
+    monkeypatch.setattr(measure, "CUT_SECONDS", 0.5)
+    with pytest.raises(measure.Fault, match=r"of \d+ sockets \d+ are left"):
+        measure.slow(BUILD, BY_NAME["one-send"], RECEIVERS + measure.SLOW, 0.2, 0.2)
+
+
+def test_stalled_connections_are_not_expected_to_receive():
+    relay = Relay(lambda n, to, frame: frame)
+    try:
+        with measure.Load(BUILD, BY_NAME["one-send"], relay, RECEIVERS) as load:
+            load.answer(30)
+            load.ask("burst 0.1", 1)
+            stalled = load.ask("stall 3", 1)
+            others = RECEIVERS + measure.SENDERS - 3
+            burst = load.ask("burst 0.1", 1)
+            new = burst["sent"] - stalled["sent"]
+            assert burst["expected"] - stalled["expected"] == new * (others - 1) > 0
+    finally:
+        relay.close()
 
 
 RUNS = [

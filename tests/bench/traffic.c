@@ -20,6 +20,7 @@
 #include "proto/base.h"
 #include "tests/bench/load.h"
 #include "tests/bench/meter.h"
+#include "tests/bench/traffic.h"
 
 #define SECOND 1000000000U
 #define BURST_WARM_NSEC (SECOND / 2)
@@ -74,7 +75,7 @@ static int connection_say(Connection *c, char mark, uint32_t number) {
 }
 
 static unsigned load_receivers_per_message(const Load *l) {
-        return l->n_connections - (l->echoes ? 0 : 1);
+        return l->n_connections - l->n_stalled - (l->echoes ? 0 : 1);
 }
 
 /* -EXFULL: too much is under way already. */
@@ -106,6 +107,8 @@ static void traffic_time(Load *l, uint64_t sent_nsec) {
 void connection_delivered(Connection *c, const uint8_t *text, size_t n) {
         Load *l = c->load;
 
+        if (c->state == CONNECTION_STALLED)
+                return;
         if (n == TEXT_SIZE && text[0] == '?' && !c->probed) {
                 c->probed = true;
                 l->n_probed++;
@@ -133,10 +136,11 @@ void connection_delivered(Connection *c, const uint8_t *text, size_t n) {
 
 static Audit traffic_audit(const Load *l) {
         const Connection *first = &l->connections[l->n_senders];
-        Audit a = {.expected = (uint64_t) l->n_sent * load_receivers_per_message(l),
+        const uint64_t n_since = l->n_sent - l->n_before;
+        Audit a = {.expected = l->n_expected_before + n_since * load_receivers_per_message(l),
                    .one_order = true};
 
-        for (unsigned i = 0; i < l->n_connections; i++) {
+        for (unsigned i = 0; i < l->n_connections - l->n_stalled; i++) {
                 const Connection *c = &l->connections[i];
                 if (c->n_received != l->n_sent - (l->echoes ? 0 : c->n_said))
                         a.n_wrong++;
@@ -329,6 +333,61 @@ int traffic_idle(Load *l, double seconds) {
                 r = traffic_turn_until(l, from.nsec + (uint64_t) (seconds * SECOND));
         if (r == 0)
                 r = traffic_read(l, &to);
+        if (r == 0)
+                r = traffic_print(l, &from, &to);
+        return r == 0 ? traffic_finish_line() : r;
+}
+
+/* Everything sent so far has arrived: accounts for it while everybody still counts. */
+int traffic_stall(Load *l, unsigned n) {
+        Reading now = {0};
+
+        if (n == 0 || l->n_stalled > 0 || l->n_senders + n >= l->n_connections)
+                return -EINVAL;
+        l->n_expected_before = (uint64_t) l->n_sent * load_receivers_per_message(l);
+        l->n_before = l->n_sent;
+        int r = load_stall(l, n);
+        if (r == 0)
+                r = traffic_read(l, &now);
+        if (r == 0)
+                r = traffic_print(l, &now, &now);
+        return r == 0 ? traffic_finish_line() : r;
+}
+
+int traffic_wake(Load *l, double seconds) {
+        Reading now = {0};
+
+        int r = load_wake(l, meter_now_nsec() + (uint64_t) (seconds * SECOND));
+        if (r == 0)
+                r = traffic_read(l, &now);
+        if (r == 0)
+                r = traffic_print(l, &now, &now);
+        if (r < 0)
+                return r;
+        printf(",\"stalled\":%u,\"exhausted\":%u", l->n_stalled, l->n_exhausted);
+        return traffic_finish_line();
+}
+
+/* Two messages from each sender, while others are still on their way back. */
+static int traffic_hail(Load *l) {
+        int r = 0;
+
+        for (unsigned i = 0; i < 2 * l->n_senders && r == 0; i++)
+                r = traffic_send(l);
+        return r;
+}
+
+int traffic_rejoin(Load *l, double seconds) {
+        const uint64_t deadline = meter_now_nsec() + (uint64_t) (seconds * SECOND);
+        Reading from = {.nsec = meter_now_nsec(), .n_delivered = l->n_delivered}, to = {0};
+
+        l->pid = 0; /* it will be another one */
+        int r = load_reconnect(l, traffic_hail, deadline);
+        if (r == 0)
+                r = traffic_drain(l, deadline);
+        if (r == 0)
+                r = traffic_read(l, &to);
+        to.load_nsec = 0;
         if (r == 0)
                 r = traffic_print(l, &from, &to);
         return r == 0 ? traffic_finish_line() : r;
