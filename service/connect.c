@@ -258,10 +258,11 @@ static void on_outgoing(Stream *s, const Chatroom__Outgoing *m) {
 
 static void on_ping(Stream *s, const Chatroom__Ping *ping) {
         Chatroom__ConnectResponse response = CHATROOM__CONNECT_RESPONSE__INIT;
-        Chatroom__Pong pong = CHATROOM__PONG__INIT;
+        Chatroom__Pong pong = CHATROOM__PONG__INIT, *pongs = &pong;
 
         pong.number = ping->number;
-        response.pong = &pong;
+        response.n_pongs = 1;
+        response.pongs = &pongs;
         post(s, &response);
 }
 

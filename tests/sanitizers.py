@@ -19,7 +19,8 @@ def environment(log_prefix):
         "ASAN_OPTIONS": f"{common}:detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0",
         "UBSAN_OPTIONS": f"{common}:print_stacktrace=1:halt_on_error=1",
         # Debian's libraries are not instrumented: what happens inside them cannot be judged.
-        "TSAN_OPTIONS": f"{common}:ignore_noninstrumented_modules=1:halt_on_error=0"
+        # gRPC's own threads may outlive main().
+        "TSAN_OPTIONS": f"{common}:report_thread_leaks=0:ignore_noninstrumented_modules=1:halt_on_error=0"
                         ":second_deadlock_stack=1:history_size=4",
     }
 

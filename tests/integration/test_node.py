@@ -126,7 +126,7 @@ def test_it_talks_and_is_heard(house, nodes):
     assert [int(m["id"]) for m in messages] == list(range(1, 22))
     assert (messages[20]["user"], messages[20]["text"]) == ("anna", "hello Ned")
     ned.tell(ping={"number": "18446744073709551615"})
-    assert ned.wait_parts("pong", 1) == [{"number": "18446744073709551615"}]
+    assert ned.wait_parts("pongs", 1) == [{"number": "18446744073709551615"}]
     ned.wait_for(lambda: any("anna" in p["joined"] for p in ned.parts("presence")), "presence")
     ned.tell(end=True)
     assert ned.wait_said("status") == [{"code": OK, "details": ""}]

@@ -32,7 +32,7 @@ TOKENS = [("*", OPEN_TOKEN), ("*", "token2"), ("alice", ALICE_TOKEN), ("alice", 
 FAST = {"rate_burst": 100000, "rate_per_second": 100000}
 
 # The parts of a response in the order in which a client deals with them.
-PARTS = ["welcome", "gap", "messages", "acks", "notices", "presence", "pong", "goodbye"]
+PARTS = ["welcome", "gap", "messages", "acks", "notices", "presence", "pongs", "goodbye"]
 
 _END = object()
 _numbers = itertools.count(1)
@@ -147,8 +147,8 @@ class Stream(Waiter):
         self.present -= set(presence.left)
         self.presences.append(presence)
 
-    def _take_pong(self, pong):
-        self.pongs.append(pong.number)
+    def _take_pongs(self, pongs):
+        self.pongs += [pong.number for pong in pongs]
 
     def _take_goodbye(self, goodbye):
         self.goodbye = goodbye
