@@ -259,15 +259,16 @@ servers in turn within each round; medians, extremes in parentheses. The generat
 of its own: where its share nears one core, the server's rate is a lower bound. CPU not used by
 either was spent waiting for the other: with 16 messages under way the loop is often that short.
 
-The daemon logs every message to a disk (`sync = normal`), but in no-history. In v1 a sender is sent
-his own messages too. users: AdminService.ListUsers, what `chatctl users` asks, by grpcio over the
-control socket during a burst, one call after the other. rejoin: v1; SIGTERM, the daemon ends and
-starts again at the same listening socket and with the same state, everybody comes back at once and
-resumes; timed from the signal until everybody has everything, what the first said before the last
-was back included. slow: {slow} of N receivers stop reading and take their flow-control windows
-back; the others' latencies are compared with theirs just before, at 20,000 deliveries/s; then a burst
-until the {slow} sockets are closed, and each of them has to have been told RESOURCE_EXHAUSTED. The
-memory that this may cost is {slow} times what a client may lag behind by default, 8 MiB.
+The daemon logs every message to a disk (`sync = normal`), but in no-history. In v1 a sender is
+sent his own messages too. users: AdminService.ListUsers, what `chatctl users` asks, by grpcio
+over the control socket during a burst, one call after the other. rejoin: v1; SIGTERM, the daemon
+ends and starts again at the same listening socket and with the same state, everybody comes back
+at once and resumes; timed from the signal until everybody has everything, what the first said
+before the last was back included. slow: {slow} of N receivers stop reading and take their
+flow-control windows back; the others' latencies are compared with theirs just before, at 20,000
+deliveries/s; then a burst until the {slow} sockets are closed, and each of them has to have been
+told RESOURCE_EXHAUSTED. The memory that this may cost is {slow} times what a client may lag
+behind by default, 8 MiB.
 """
 
 
