@@ -391,6 +391,8 @@ static void subscribe_received(Stream *s) {
                 stream_end(s, RPC_INVALID_ARGUMENT, "The request cannot be decoded.", false);
                 return;
         }
+        if (stream_may_login(s) != 0)
+                return;
         if (token && token->any_name) {
                 stream_end(s, RPC_PERMISSION_DENIED, STREAM_NAMELESS, false);
                 return;
