@@ -153,7 +153,8 @@ static void take_over(Stream *s, const StreamIdentity *identity, const Start *st
         for (Session *session = user->sessions; session; session = session->user_next) {
                 Stream *old = CONTAINER_OF(session, Stream, session);
 
-                if (memcmp(old->secret, secret->data, STREAM_SECRET_CHARS) != 0 ||
+                if (!old->secret[0] ||
+                    memcmp(old->secret, secret->data, STREAM_SECRET_CHARS) != 0 ||
                     memcmp(&session->token, &identity->token->hash, sizeof(TokenHash)) != 0)
                         continue;
                 stream_end(old, RPC_ABORTED, "Your session goes on elsewhere.", false);
@@ -392,6 +393,8 @@ static void subscribe_received(Stream *s) {
                 stream_end(s, RPC_INVALID_ARGUMENT, "The request cannot be decoded.", false);
                 return;
         }
+        if (stream_may_login(s) != 0)
+                return;
         if (token && token->any_name) {
                 stream_end(s, RPC_PERMISSION_DENIED, STREAM_NAMELESS, false);
                 return;

@@ -86,9 +86,10 @@ static void on_first(Stream *s, const Wire__ChatMessage *m) {
 
 static int join_opened(Stream *s) {
         const Token *token;
+        int r = s->has_bearer ? stream_may_login(s) : 0;
 
-        if (!s->has_bearer)
-                return 0;
+        if (r != 0 || !s->has_bearer)
+                return r;
         token = stream_find_token(s, &s->bearer_hash);
         if (token && token->any_name)
                 return 0; /* its name comes with the first message */

@@ -196,7 +196,7 @@ static void finish_if_due(Reader *r) {
 }
 
 static bool has_work(const Worker *w, const Reader *r) {
-        if (r->busy || r->dead)
+        if (r->busy || r->dead || r->said_goodbye)
                 return false;
         if (r->wire == WIRE_SEED)
                 return r->cursor < w->head;

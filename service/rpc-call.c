@@ -244,7 +244,7 @@ static int send_one(RpcCall *call, RpcPayload *const *parts, size_t n, bool more
         got = grpc_completion_queue_thread_local_cache_flush(call->queue->cq, &done, &ok);
         if (got && done != tag) { /* another operation's, which happened to finish here */
                 RPC_TAKE_OVER(done);
-                rpc_call_dispatch(done, ok != 0);
+                rpc_dispatch(call->rpc, done, ok != 0);
                 got = 0;
         }
         if (e != GRPC_CALL_OK) {

@@ -99,6 +99,9 @@ struct Rpc {
 #define RPC_TAKE_OVER(tag) ((void) (tag))
 #endif
 
+/* rpc.c: whatever came back from a queue. */
+void rpc_dispatch(Rpc *rpc, RpcTag *tag, bool ok);
+
 /* rpc-call.c: a call's life as the queue threads see it. */
 int rpc_call_request(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registered);
 void rpc_call_dispatch(RpcTag *tag, bool ok);

@@ -70,6 +70,15 @@ static grpc_channel_args server_args(const RpcConfig *config, grpc_arg *args, si
         return (grpc_channel_args){.num_args = n, .args = args};
 }
 
+void rpc_dispatch(Rpc *rpc, RpcTag *tag, bool ok) {
+        if (tag != &rpc->drain_tag) {
+                rpc_call_dispatch(tag, ok);
+                return;
+        }
+        atomic_store(&rpc->drained, true);
+        mailbox_wake(rpc->mailbox);
+}
+
 static void *queue_thread(void *userdata) {
         RpcQueue *queue = userdata;
 
@@ -80,12 +89,7 @@ static void *queue_thread(void *userdata) {
                 if (event.type == GRPC_QUEUE_SHUTDOWN)
                         return NULL;
                 RPC_TAKE_OVER(event.tag);
-                if (event.tag == &queue->rpc->drain_tag) {
-                        atomic_store(&queue->rpc->drained, true);
-                        mailbox_wake(queue->rpc->mailbox);
-                        continue;
-                }
-                rpc_call_dispatch(event.tag, event.success != 0);
+                rpc_dispatch(queue->rpc, event.tag, event.success != 0);
         }
 }
 

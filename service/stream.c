@@ -200,18 +200,24 @@ static int check_name(Stream *s, const Token *token, const Name *name) {
         return 0;
 }
 
+int stream_may_login(Stream *s) {
+        uint64_t wait = connection_may_login(s->connection, limits(s), now_usec(s));
+
+        if (wait == 0)
+                return 0;
+        stream_set_retry(s, wait);
+        return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
+                             "Too many failed logins from your address; wait a minute "
+                             "(auth_failures_per_minute).");
+}
+
 int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t n_name,
                     StreamIdentity *ret) {
-        uint64_t wait = connection_may_login(s->connection, limits(s), now_usec(s));
         StreamIdentity identity;
-        int r = 0;
+        int r = stream_may_login(s);
 
-        if (wait > 0) {
-                stream_set_retry(s, wait);
-                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
-                                     "Too many failed logins from your address; wait a minute "
-                                     "(auth_failures_per_minute).");
-        }
+        if (r != 0)
+                return r;
         identity.token = secret ? stream_find_token(s, secret) : NULL;
         if (!identity.token) {
                 connection_login_failed(s->connection, limits(s), now_usec(s));

@@ -86,6 +86,10 @@ typedef struct StreamIdentity {
 /* Everything that the mailbox brings about a call. */
 void stream_dispatch(Service *service, RpcCall *call, unsigned events);
 
+/* May somebody from there try a token now? If not, the stream has been ended: not 0. Before a token
+ * is looked at in any other way than stream_identify(), so that the answer tells nobody what it is.
+ */
+int stream_may_login(Stream *s);
 /* Who is it, by the hash of the secret that it showed, and the name that it gave (if the token is
  * bound, it need not give one)? On failure the stream has been ended with the status that says why,
  * and the result is not 0. */

@@ -30,7 +30,10 @@ void unary_reply(Stream *s, const ProtobufCMessage *message) {
 /* Whose call is it? Refused unless the token says so by itself. */
 static int identify(Stream *s, StreamIdentity *ret) {
         const Token *token = s->has_bearer ? stream_find_token(s, &s->bearer_hash) : NULL;
+        int r = stream_may_login(s);
 
+        if (r != 0)
+                return r;
         if (token && token->any_name)
                 return stream_refuse(s, RPC_PERMISSION_DENIED, STREAM_NAMELESS);
         return stream_identify(s, s->has_bearer ? &s->bearer_hash : NULL, "", 0, ret);

@@ -79,6 +79,8 @@ struct Worker {
         /* the thread's */
         Reader **readers;
         size_t n_readers, capacity;
+        size_t n_alive; /* readers, and those that are detached and wait for a send to come back */
+        bool quitting;
         uint64_t head;  /* what this pass goes up to */
         uint64_t first; /* the oldest entry there was when it began */
         bool behind;    /* an idle reader has not reached it */

@@ -43,8 +43,10 @@ static void take_feed(Reader *r) {
 }
 
 static void handle(Worker *w, Reader *r, unsigned flags) {
-        if (flags & READER_ATTACH)
+        if (flags & READER_ATTACH) {
+                w->n_alive++;
                 attach(w, r);
+        }
         if (flags & (RPC_SENT | RPC_BROKEN))
                 r->busy = false;
         if (flags & RPC_BROKEN)
@@ -57,8 +59,10 @@ static void handle(Worker *w, Reader *r, unsigned flags) {
                 detach(w, r);
         if (!r->detached)
                 reader_pump(r);
-        else if (!r->busy)
+        else if (!r->busy) {
                 reader_free(r);
+                w->n_alive--;
+        }
 }
 
 static void pass(Worker *w) {
@@ -81,13 +85,15 @@ static void *worker_thread(void *userdata) {
         for (;;) {
                 uint64_t head;
 
+                if (w->quitting && w->n_alive == 0)
+                        return NULL;
                 if (!w->behind)
                         mailbox_wait(w->mailbox);
                 while ((item = mailbox_take(w->mailbox, &flags))) {
                         if (item != &w->item)
                                 handle(w, CONTAINER_OF(item, Reader, item), flags);
                         else if (flags & WORKER_QUIT)
-                                return NULL;
+                                w->quitting = true;
                         else
                                 answer(w);
                 }
@@ -126,6 +132,7 @@ int worker_new(Worker **ret, Ring *ring) {
 Worker *worker_free(Worker *w) {
         if (!w)
                 return NULL;
+        /* A send that is out comes back to the mailbox, which cannot go before that. */
         mailbox_post(w->mailbox, &w->item, WORKER_QUIT);
         pthread_join(w->thread, NULL);
         assert(w->n_readers == 0);

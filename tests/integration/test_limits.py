@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from clients import refusal
-from harness import ALICE_TOKEN, OPEN_TOKEN, SLACK
+from harness import ALICE_TOKEN, DEADLINE, OPEN_TOKEN, SLACK
 from http2 import Connection
 from wire import encode
 
@@ -174,3 +174,18 @@ def test_peers_outside_the_allowed_networks_are_closed_at_once(daemons):
     assert connection.goaway is None
     connection.close()
     room.join("anna")
+
+
+def test_guessing_goes_unanswered_on_every_method(daemons):
+    """Also a token that the method would not take is not told from a wrong one any more."""
+    room = daemons.room(limits={"auth_failures_per_minute": 3})
+    bearer = [("authorization", f"Bearer {OPEN_TOKEN}")]
+    for i in range(4):
+        refusal(room.try_join("mallory", f"guess {i}"))
+    assert refusal(room.session(metadata=bearer))[0] == Code.RESOURCE_EXHAUSTED
+    for method in ("Send", "ListMembers", "Subscribe"):
+        call = room.channel().unary_stream(f"/chatroom.v1.ChatroomService/{method}")
+        answers = call(b"", metadata=bearer, timeout=DEADLINE)
+        with pytest.raises(grpc.RpcError):
+            next(answers)
+        assert answers.code() == Code.RESOURCE_EXHAUSTED, method

@@ -842,6 +842,13 @@ def test_a_wrong_secret_is_no_secret(house):
     anna.ping()
 
 
+def test_no_secret_takes_the_place_of_a_session_without_one(house):
+    anna = seed(house, "anna")
+    mallory = house.try_connect("anna", start=pb.Resume(secret="\0" * 32))
+    assert refused(mallory)[0] == Code.ALREADY_EXISTS
+    assert anna.code is None
+
+
 def test_a_secret_works_once(house):
     anna = house.connect("anna", start=0)
     back = house.connect("anna", start=resume(anna))
