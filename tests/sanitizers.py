@@ -20,7 +20,8 @@ def environment(log_prefix):
         "UBSAN_OPTIONS": f"{common}:print_stacktrace=1:halt_on_error=1",
         # Debian's libraries are not instrumented: what happens inside them cannot be judged.
         # gRPC's own threads may outlive main().
-        "TSAN_OPTIONS": f"{common}:report_thread_leaks=0:ignore_noninstrumented_modules=1:halt_on_error=0"
+        "TSAN_OPTIONS": f"{common}:report_thread_leaks=0"
+                        ":ignore_noninstrumented_modules=1:halt_on_error=0"
                         ":second_deadlock_stack=1:history_size=4",
     }
 
