@@ -62,7 +62,7 @@ static int say_ended(char **ret, ExitStatus *ret_status, const Ending *e, const 
                 status = EXIT_KICKED;
                 break;
         case RPC_STATUS_UNIMPLEMENTED:
-                what = "there is a gRPC server, but it is not a chatroom";
+                what = "there is a gRPC server, but it is not a chatroom, or one that is too old";
                 break;
         default:
                 what = "the session has ended";

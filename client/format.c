@@ -25,11 +25,21 @@ static unsigned colour_of(RpcBytes user) {
         return 31 + hash % 6;
 }
 
+static void format_time(char *clock, size_t size, const Said *said) {
+        time_t seconds = (time_t) (said->time_ms / 1000), now = (time_t) (said->now_ms / 1000);
+        struct tm tm, today;
+
+        if (!localtime_r(&seconds, &tm) || !localtime_r(&now, &today))
+                return;
+        if (tm.tm_year == today.tm_year && tm.tm_yday == today.tm_yday)
+                strftime(clock, size, "%H:%M", &tm);
+        else
+                strftime(clock, size, "%Y-%m-%d %H:%M", &tm);
+}
+
 static int format_line(char **ret, const FormatStyle *style, const Said *said) {
         _cleanup_(freep) char *user = NULL, *text = NULL;
-        time_t seconds = (time_t) (said->time_ms / 1000);
-        char before[8] = "", after[8] = "", clock[8] = "??:??";
-        struct tm tm;
+        char before[8] = "", after[8] = "", clock[32] = "??:??";
         int r;
 
         r = printable(&user, said->user.data, said->user.size, NULL, NULL);
@@ -39,8 +49,7 @@ static int format_line(char **ret, const FormatStyle *style, const Said *said) {
                       style->lines ? CONTINUATION : NULL);
         if (r < 0)
                 return r;
-        if (localtime_r(&seconds, &tm))
-                strftime(clock, sizeof(clock), "%H:%M", &tm);
+        format_time(clock, sizeof(clock), said);
         if (style->colour) {
                 snprintf(before, sizeof(before), "\x1b[%um", colour_of(said->user));
                 snprintf(after, sizeof(after), "\x1b[0m");
@@ -93,20 +102,52 @@ static int escape_delete(char **ret, const char *json) {
         return 0;
 }
 
-static int format_json(char **ret, const Said *said) {
-        _cleanup_(freep) char *json = NULL;
-        json_t *object;
+static json_t *json_field(const FormatField *f) {
+        json_t *list;
 
-        object = json_pack("{s:s, s:I, s:o, s:o}", "type", "message", "time",
-                           (json_int_t) said->time_ms, "user", json_text(said->user), "text",
-                           json_text(said->text));
-        if (!object)
-                return -ENOMEM;
-        json = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
+        switch (f->kind) {
+        case FORMAT_NUMBER:
+                return json_integer(f->number);
+        case FORMAT_FLAG:
+                return json_boolean(f->number);
+        case FORMAT_TEXT:
+                return json_text(*f->texts);
+        case FORMAT_TEXTS:
+                list = json_array();
+                for (size_t i = 0; list && i < f->n; i++)
+                        if (json_array_append_new(list, json_text(f->texts[i])) < 0) {
+                                json_decref(list);
+                                return NULL;
+                        }
+                return list;
+        default:
+                return json_null();
+        }
+}
+
+int format_object(char **ret, const char *type, const FormatField *fields, size_t n) {
+        _cleanup_(freep) char *json = NULL;
+        json_t *object = json_pack("{s:s}", "type", type);
+        int r = object ? 0 : -ENOMEM;
+
+        for (size_t i = 0; r == 0 && i < n; i++)
+                if (json_object_set_new(object, fields[i].key, json_field(&fields[i])) < 0)
+                        r = -ENOMEM;
+        if (r == 0)
+                json = json_dumps(object, JSON_COMPACT | JSON_ENSURE_ASCII);
         json_decref(object);
-        if (!json)
-                return -ENOMEM;
-        return escape_delete(ret, json);
+        return json ? escape_delete(ret, json) : -ENOMEM;
+}
+
+static int format_json(char **ret, const Said *said) {
+        const FormatField fields[] = {
+                {"id", FORMAT_NUMBER, .number = (int64_t) said->id},
+                {"time", FORMAT_NUMBER, .number = said->time_ms},
+                {"user", FORMAT_TEXT, .texts = &said->user},
+                {"text", FORMAT_TEXT, .texts = &said->text},
+        };
+
+        return format_object(ret, "message", fields, ELEMENTS(fields));
 }
 
 int format_said(char **ret, const FormatStyle *style, const Said *said) {

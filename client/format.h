@@ -9,7 +9,8 @@
 #include "proto/rpc_client.h"
 
 typedef struct Said {
-        int64_t time_ms; /* Unix time */
+        uint64_t id;
+        int64_t time_ms, now_ms; /* Unix time; that of another day gets its date */
         RpcBytes user;
         RpcBytes text;
 } Said;
@@ -21,5 +22,24 @@ typedef struct FormatStyle {
 } FormatStyle;
 
 /* A new string that ends with a newline: "HH:MM <user> text" in local time, fit for a terminal, or
- * {"type":"message","time":…,"user":…,"text":…} in ASCII, which is exact. */
+ * {"type":"message","id":…,"time":…,"user":…,"text":…} in ASCII, which is exact. */
 int format_said(char **ret, const FormatStyle *style, const Said *said);
+
+typedef enum FormatFieldKind {
+        FORMAT_NULL,
+        FORMAT_NUMBER,
+        FORMAT_FLAG,  /* number: 0 or not */
+        FORMAT_TEXT,  /* texts: one */
+        FORMAT_TEXTS, /* texts: n */
+} FormatFieldKind;
+
+typedef struct FormatField {
+        const char *key;
+        FormatFieldKind kind;
+        int64_t number;
+        const RpcBytes *texts;
+        size_t n;
+} FormatField;
+
+/* A JSON object with these fields behind its type, and a newline. */
+int format_object(char **ret, const char *type, const FormatField *fields, size_t n);

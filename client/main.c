@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * chat: talks in a chatroom, line by line. From here on: options.c for the command line, secret.c
- * for the token, chat.c for the session.
+ * chat: talks in a chatroom, and reads it. From here on: options.c for the command line, token.c
+ * for the token, chat.c for the rest.
  */
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 
 #include "client/chat.h"
+#include "client/keyring.h"
 #include "client/screen.h"
-#include "client/secret.h"
 #include "client/signals.h"
 
 /* A descriptor that we open must not be taken for stdin, stdout or stderr. */
@@ -25,25 +25,26 @@ static int open_standard_fds(void) {
         return 0;
 }
 
-static int get_token(char **ret, const Options *options, int signals, Complaint *complaint) {
-        _cleanup_(freep) char *prompt = NULL;
-        int r;
+static ExitStatus forget(const Options *options) {
+        Complaint complaint;
+        int r = keyring_forget(&options->target, &complaint);
 
-        if (options->token_file)
-                return secret_from_file(ret, options->token_file, complaint);
-        r = asprintf(&prompt, "Token of %s at %s: ", options->target.user, options->target.host);
-        if (r < 0)
-                return -ENOMEM;
-        return secret_from_terminal(ret, prompt, signals, complaint);
+        if (r == 0)
+                return EXIT_LEFT;
+        if (r == KEYRING_E_NONE)
+                screen_error("no token is remembered for that");
+        else
+                screen_error("%s", r < 0 ? strerror(-r) : complaint.text);
+        return EXIT_OTHER;
 }
 
 /* The exit status that a missing token means. */
 static ExitStatus no_token(int r, int signals, const Complaint *complaint) {
         if (r < 0)
                 screen_error("%s", strerror(-r));
-        else if (r == SECRET_E_REFUSED)
+        else if (r == TOKEN_E_REFUSED)
                 screen_error("%s", complaint->text);
-        else if (r == SECRET_E_INTERRUPTED)
+        else if (r == TOKEN_E_INTERRUPTED)
                 return EXIT_SIGNAL + (ExitStatus) signals_take(signals);
         else {
                 screen_error("no token: give --token-file or CHAT_TOKEN_FILE, as there is no "
@@ -54,7 +55,7 @@ static ExitStatus no_token(int r, int signals, const Complaint *complaint) {
 }
 
 static ExitStatus run(const Options *options) {
-        _cleanup_(secret_freep) char *token = NULL;
+        _cleanup_(token_done) ChatToken token = {0};
         _cleanup_(closep) int signals = -1;
         ExitStatus status = EXIT_OTHER;
         Complaint complaint;
@@ -62,10 +63,10 @@ static ExitStatus run(const Options *options) {
 
         r = signals = signals_block();
         if (r >= 0)
-                r = get_token(&token, options, signals, &complaint);
+                r = token_get(&token, options, signals, &complaint);
         if (r != 0)
                 return no_token(r, signals, &complaint);
-        r = chat_run(&status, options, token, signals);
+        r = chat_run(&status, options, &token, signals);
         if (r < 0) {
                 screen_error("%s", strerror(-r));
                 return EXIT_OTHER;
@@ -85,7 +86,10 @@ int main(int argc, char **argv) {
         (void) signal(SIGPIPE, SIG_IGN);
         r = options_parse(&options, argc, argv, &complaint);
         if (r == OPTIONS_E_HELP || r == OPTIONS_E_VERSION) {
-                fputs(r == OPTIONS_E_HELP ? options_help : "chat " CHATROOM_VERSION "\n", stdout);
+                if (r == OPTIONS_E_HELP)
+                        command_help(stdout);
+                else
+                        puts("chat " CHATROOM_VERSION);
                 return fflush(stdout) == 0 ? EXIT_LEFT : EXIT_OTHER;
         }
         if (r != 0) {
@@ -93,7 +97,7 @@ int main(int argc, char **argv) {
                 fputs("Try: chat --help\n", stderr);
                 return r < 0 ? EXIT_OTHER : EXIT_USAGE;
         }
-        status = run(&options);
+        status = options.forget ? forget(&options) : run(&options);
         options_done(&options);
         return (int) status;
 }

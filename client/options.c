@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Command line and environment, made into one struct and checked, before anything is opened.
+ * Command line and environment, made into one struct and checked, before anything is opened. The
+ * operands are taken in their order among the options, because what is to be sent may look like an
+ * option: where TEXT begins, options end.
  */
 #include "client/options.h"
 
@@ -9,69 +11,66 @@
 #include <limits.h>
 #include <pwd.h>
 #include <string.h>
+#include <time.h>
 
 #define CONNECT_TIMEOUT_MS 10000
 
-const char options_help[] =
-        "Usage: chat [OPTIONS] [USER@]HOST[:PORT]\n"
-        "\n"
-        "Joins the chatroom at HOST (port 50051 unless told otherwise) as USER (your own\n"
-        "name unless told otherwise) and prints what is said there: HH:MM <user> text.\n"
-        "Every line that you type is sent to all others.\n"
-        "\n"
-        "  --token-file FILE  the token is in FILE, which only you may be able to read;\n"
-        "                     without this option it is in the file that CHAT_TOKEN_FILE\n"
-        "                     names, and without that chat asks for it\n"
-        "  --json             print each message as a JSON object on a line of its own:\n"
-        "                     type, time (Unix ms), user and text\n"
-        "  --linger TIME      stay that long after the end of the input before leaving\n"
-        "  --connect-timeout TIME\n"
-        "                     give up connecting after that long (10s)\n"
-        "  -h, --help         print this\n"
-        "  -V, --version      print the version\n"
-        "\n"
-        "TIME is a number with a unit, ms, s or m: 500ms, 10s, 2m. Without one it is ms.\n"
-        "\n"
-        "In the room:\n"
-        "  /quit              leave (so does the end of the input: Ctrl-D)\n"
-        "  /help              print these commands\n"
-        "  //TEXT             send /TEXT\n"
-        "Any other word behind a / is an error and is not sent. Empty lines are not sent.\n"
-        "\n"
-        "Messages go to standard output, everything else to standard error. What in a\n"
-        "message could control a terminal is shown, not obeyed; --json has it exactly.\n"
-        "When the output is not a terminal, every message is one line, and a line break\n"
-        "in it is shown as \xe2\x90\x8a. When the input is not a terminal, chat leaves after its\n"
-        "last line, once the server has confirmed that it has them all.\n"
-        "\n"
-        "Exit status:\n"
-        "  0        left in order, and all was sent\n"
-        "  1        another error: a line could not be sent, the token not be read\n"
-        "  2        wrong usage, or no token and no terminal to ask for it on\n"
-        "  3        cannot connect\n"
-        "  4        the server ended the session, or the connection was lost\n"
-        "  5        not admitted: token wrong, revoked or for another name; banned\n"
-        "  6        kicked\n"
-        "  128 + N  ended by signal N: 130 after Ctrl-C\n";
-
 enum {
+        OPTION_OPERAND = 1,
         OPTION_TOKEN = 256,
         OPTION_TOKEN_FILE,
         OPTION_JSON,
+        OPTION_COUNT,
+        OPTION_SINCE,
+        OPTION_FOLLOW,
         OPTION_LINGER,
+        OPTION_NO_RECONNECT,
         OPTION_CONNECT_TIMEOUT,
+        OPTION_FORGET,
+        OPTION_INSECURE_NETWORK,
+        OPTIONS_END,
 };
 
 static const struct option long_options[] = {
         {"token", required_argument, NULL, OPTION_TOKEN},
         {"token-file", required_argument, NULL, OPTION_TOKEN_FILE},
         {"json", no_argument, NULL, OPTION_JSON},
+        {"count", required_argument, NULL, OPTION_COUNT},
+        {"since", required_argument, NULL, OPTION_SINCE},
+        {"follow", no_argument, NULL, OPTION_FOLLOW},
         {"linger", required_argument, NULL, OPTION_LINGER},
+        {"no-reconnect", no_argument, NULL, OPTION_NO_RECONNECT},
         {"connect-timeout", required_argument, NULL, OPTION_CONNECT_TIMEOUT},
+        {"forget", no_argument, NULL, OPTION_FORGET},
+        {"insecure-network", no_argument, NULL, OPTION_INSECURE_NETWORK},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
 };
+
+/* Which commands an option belongs to; those that are not here belong to all. */
+static const struct {
+        const char *name;
+        int option;
+        unsigned commands;
+} places[] = {
+        {"-n", OPTION_COUNT, COMMAND_BIT(COMMAND_TALK) | COMMAND_BIT(COMMAND_TAIL)},
+        {"--since", OPTION_SINCE, COMMAND_BIT(COMMAND_TAIL)},
+        {"--follow", OPTION_FOLLOW, COMMAND_BIT(COMMAND_TAIL)},
+        {"--linger", OPTION_LINGER, COMMAND_BIT(COMMAND_TALK)},
+        {"--no-reconnect", OPTION_NO_RECONNECT, COMMAND_ALL & ~COMMAND_BIT(COMMAND_WHO)},
+        {"--forget", OPTION_FORGET, COMMAND_BIT(COMMAND_TALK)},
+};
+
+typedef struct Parser {
+        Options o;
+        bool given[OPTIONS_END];
+        bool command_known, target_known;
+        const char *since;
+        char **text; /* where TEXT begins; NULL: there is none */
+        int n_text;
+        Complaint *complaint;
+} Parser;
 
 static int parse_duration(unsigned *ret, const char *text) {
         static const struct {
@@ -101,32 +100,112 @@ static int take_duration(unsigned *ret, const char *option, Complaint *complaint
         return 0;
 }
 
-static int take_option(Options *o, int c, char **argv, Complaint *complaint) {
+static int take_count(long *ret, Complaint *complaint) {
+        unsigned n;
+
+        if (!isdigit((unsigned char) optarg[strlen(optarg) - (*optarg ? 1 : 0)]) ||
+            parse_duration(&n, optarg) != 0)
+                return complain(complaint, OPTIONS_E_USAGE, "-n \"%s\" is not a number", optarg);
+        *ret = (long) n;
+        return 0;
+}
+
+static int take_flag(Options *o, int c) {
+        switch (c) {
+        case OPTION_JSON:
+                o->json = true;
+                return 0;
+        case OPTION_FOLLOW:
+                o->follow = true;
+                return 0;
+        case OPTION_NO_RECONNECT:
+                o->no_reconnect = true;
+                return 0;
+        case OPTION_FORGET:
+                o->forget = true;
+                return 0;
+        default:
+                o->insecure_network = true;
+                return 0;
+        }
+}
+
+static int take_option(Parser *p, int c, const char *written) {
+        Options *o = &p->o;
+
+        if (c > 0 && c < OPTIONS_END)
+                p->given[c] = true;
         switch (c) {
         case OPTION_TOKEN:
-                return complain(complaint, OPTIONS_E_USAGE,
+                return complain(p->complaint, OPTIONS_E_USAGE,
                                 "a token on the command line is no secret any more: put it into a "
                                 "file and give --token-file");
         case OPTION_TOKEN_FILE:
                 o->token_file = optarg;
                 return 0;
-        case OPTION_JSON:
-                o->json = true;
+        case OPTION_COUNT:
+                return take_count(&o->count, p->complaint);
+        case OPTION_SINCE:
+                p->since = optarg;
                 return 0;
         case OPTION_LINGER:
-                return take_duration(&o->linger_ms, "linger", complaint);
+                return take_duration(&o->linger_ms, "linger", p->complaint);
         case OPTION_CONNECT_TIMEOUT:
-                return take_duration(&o->connect_timeout_ms, "connect-timeout", complaint);
+                return take_duration(&o->connect_timeout_ms, "connect-timeout", p->complaint);
         case 'h':
                 return OPTIONS_E_HELP;
         case 'V':
                 return OPTIONS_E_VERSION;
         case ':':
-                return complain(complaint, OPTIONS_E_USAGE, "%s needs a value", argv[optind - 1]);
+                return complain(p->complaint, OPTIONS_E_USAGE, "%s needs a value", written);
+        case '?':
+                return complain(p->complaint, OPTIONS_E_USAGE, "there is no option \"%s\"",
+                                written);
         default:
-                return complain(complaint, OPTIONS_E_USAGE, "there is no option \"%s\"",
-                                argv[optind - 1]);
+                return take_flag(o, c);
         }
+}
+
+static int take_target(Parser *p, const char *text) {
+        int r = target_parse(&p->o.target, text, p->complaint);
+
+        p->target_known = r == 0;
+        return r == TARGET_E_SYNTAX ? OPTIONS_E_USAGE : r;
+}
+
+/* at: where it stands in argv. 0, or an outcome, or -EALREADY when all that follows is TEXT. */
+static int take_operand(Parser *p, char **at) {
+        if (!p->command_known) {
+                p->command_known = true;
+                p->o.command = command_find(*at);
+                if (p->o.command != COMMAND_TALK)
+                        return 0;
+        }
+        if (!p->target_known)
+                return take_target(p, *at);
+        if (p->o.command != COMMAND_SEND)
+                return complain(p->complaint, OPTIONS_E_USAGE, "\"%s\": one HOST is enough", *at);
+        p->text = at;
+        return -EALREADY;
+}
+
+static int take_arguments(Parser *p, int argc, char **argv) {
+        int c, r = 0;
+
+        optind = 0; /* begins anew, also when this is not the first time */
+        opterr = 0;
+        while (r == 0 && (c = getopt_long(argc, argv, "-:hVn:f", long_options, NULL)) >= 0) {
+                c = c == 'n' ? OPTION_COUNT : c == 'f' ? OPTION_FOLLOW : c;
+                r = c == OPTION_OPERAND ? take_operand(p, argv + optind - 1)
+                                        : take_option(p, c, argv[optind - 1]);
+        }
+        while (r == 0 && optind < argc) /* behind -- */
+                r = take_operand(p, argv + optind++);
+        if (r == -EALREADY) {
+                p->n_text = (int) (argv + argc - p->text);
+                r = 0;
+        }
+        return r;
 }
 
 /* Who is at the keyboard, when the command line does not say. */
@@ -144,45 +223,82 @@ static int default_user(char **ret, Complaint *complaint) {
         return *ret ? 0 : -ENOMEM;
 }
 
-static int take_target(Options *o, int n, char **operands, Complaint *complaint) {
-        int r;
+/* TEXT, as echo would join it. - alone means the input. */
+static int join_text(Parser *p) {
+        _cleanup_(freep) char *text = NULL;
+        size_t size = 1;
+        char *out;
 
-        if (n == 0)
-                return complain(complaint, OPTIONS_E_USAGE, "no HOST to connect to");
-        if (n > 1)
-                return complain(complaint, OPTIONS_E_USAGE, "\"%s\": one HOST is enough",
-                                operands[1]);
-        r = target_parse(&o->target, operands[0], complaint);
-        if (r == TARGET_E_SYNTAX)
+        if (p->o.command != COMMAND_SEND || (p->n_text == 1 && strcmp(p->text[0], "-") == 0))
+                return 0;
+        if (p->n_text == 0) {
+                if (!isatty(STDIN_FILENO))
+                        return 0;
+                return complain(p->complaint, OPTIONS_E_USAGE,
+                                "nothing to send: say what, or - for lines that you type");
+        }
+        for (int i = 0; i < p->n_text; i++)
+                size += strlen(p->text[i]) + 1;
+        out = text = calloc(1, size);
+        if (!text)
+                return -ENOMEM;
+        for (int i = 0; i < p->n_text; i++)
+                out += sprintf(out, "%s%s", i > 0 ? " " : "", p->text[i]);
+        if (!*text)
+                return complain(p->complaint, OPTIONS_E_USAGE, "nothing to send: TEXT is empty");
+        p->o.text = TAKE_PTR(text);
+        return 0;
+}
+
+static int check(Parser *p) {
+        for (size_t i = 0; i < ELEMENTS(places); i++)
+                if (p->given[places[i].option] && !(places[i].commands & COMMAND_BIT(p->o.command)))
+                        return complain(p->complaint, OPTIONS_E_USAGE,
+                                        "%s does not belong to this command", places[i].name);
+        if (p->since && p->o.count >= 0)
+                return complain(p->complaint, OPTIONS_E_USAGE, "give --since or -n, not both");
+        if (p->o.connect_timeout_ms == 0)
+                return complain(p->complaint, OPTIONS_E_USAGE,
+                                "--connect-timeout is longer than 0");
+        if (!p->target_known)
+                return complain(p->complaint, OPTIONS_E_USAGE, "no HOST to connect to");
+        return 0;
+}
+
+static int complete(Parser *p) {
+        int r = check(p);
+
+        if (r == 0 && p->since)
+                r = since_parse(&p->o.since, p->since, (int64_t) time(NULL) * 1000, p->complaint);
+        if (r == SINCE_E_SYNTAX)
                 return OPTIONS_E_USAGE;
-        if (r == 0 && !o->target.user)
-                r = default_user(&o->target.user, complaint);
+        if (r == 0 && !p->o.target.user)
+                r = default_user(&p->o.target.user, p->complaint);
+        if (r == 0)
+                r = join_text(p);
         return r;
 }
 
 int options_parse(Options *ret, int argc, char **argv, Complaint *complaint) {
-        Options o = {.connect_timeout_ms = CONNECT_TIMEOUT_MS};
+        Parser p = {.o = {.connect_timeout_ms = CONNECT_TIMEOUT_MS, .count = -1},
+                    .complaint = complaint};
         const char *file = getenv("CHAT_TOKEN_FILE");
-        int c, r = 0;
+        int r;
 
         if (file && *file)
-                o.token_file = file;
-        optind = 0; /* begins anew, also when this is not the first time */
-        opterr = 0;
-        while (r == 0 && (c = getopt_long(argc, argv, ":hV", long_options, NULL)) >= 0)
-                r = take_option(&o, c, argv, complaint);
+                p.o.token_file = file;
+        r = take_arguments(&p, argc, argv);
         if (r == 0)
-                r = take_target(&o, argc - optind, argv + optind, complaint);
-        if (r == 0 && o.connect_timeout_ms == 0)
-                r = complain(complaint, OPTIONS_E_USAGE, "--connect-timeout is longer than 0");
+                r = complete(&p);
         if (r != 0) {
-                options_done(&o);
+                options_done(&p.o);
                 return r;
         }
-        *ret = o;
+        *ret = p.o;
         return 0;
 }
 
 void options_done(Options *o) {
         target_done(&o->target);
+        free(TAKE_PTR(o->text));
 }

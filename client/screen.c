@@ -70,23 +70,55 @@ static int make_room(Screen *s, size_t n) {
         return 0;
 }
 
-int screen_said(Screen *s, const Said *said) {
-        _cleanup_(freep) char *text = NULL;
-        size_t n;
+bool screen_is_json(const Screen *s) {
+        return s->style.json;
+}
+
+int screen_line(Screen *s, const char *line) {
+        size_t n = strlen(line);
         int r;
 
         if (s->fd < 0)
                 return 0;
-        r = format_said(&text, &s->style, said);
-        if (r < 0)
-                return r;
-        n = strlen(text);
         r = make_room(s, n);
         if (r < 0)
                 return r;
-        memcpy(s->buffer + s->end, text, n);
+        memcpy(s->buffer + s->end, line, n);
         s->end += n;
         return 0;
+}
+
+int screen_said(Screen *s, const Said *said) {
+        _cleanup_(freep) char *text = NULL;
+        int r = format_said(&text, &s->style, said);
+
+        return r < 0 ? r : screen_line(s, text);
+}
+
+int screen_object(Screen *s, const char *type, const FormatField *fields, size_t n) {
+        _cleanup_(freep) char *text = NULL;
+        int r = format_object(&text, type, fields, n);
+
+        return r < 0 ? r : screen_line(s, text);
+}
+
+int screen_remark(Screen *s, const char *format, ...) {
+        _cleanup_(freep) char *text = NULL, *line = NULL;
+        va_list args;
+        int r;
+
+        va_start(args, format);
+        r = vasprintf(&text, format, args);
+        va_end(args);
+        if (r < 0)
+                return -ENOMEM;
+        if (!s->style.lines || s->style.json) {
+                screen_notice("%s", text);
+                return 0;
+        }
+        if (asprintf(&line, "-- %s\n", text) < 0)
+                return -ENOMEM;
+        return screen_line(s, line);
 }
 
 size_t screen_pending(const Screen *s) {

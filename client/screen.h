@@ -13,8 +13,17 @@ typedef struct Screen Screen;
 int screen_new(Screen **ret, int fd, bool json);
 Screen *screen_free(Screen *s);
 
+bool screen_is_json(const Screen *s);
+
 /* Puts a message behind what is still to be written. */
 int screen_said(Screen *s, const Said *said);
+/* The same with a JSON object. */
+int screen_object(Screen *s, const char *type, const FormatField *fields, size_t n);
+/* The same with something between the messages, for a person: "-- text". An output that is no
+ * terminal is left alone; then it is a notice. text has to be fit for a terminal. */
+int screen_remark(Screen *s, const char *format, ...) _printf_(2, 3);
+/* The same with a line as it is. */
+int screen_line(Screen *s, const char *line);
 /* Bytes that are still to be written. */
 size_t screen_pending(const Screen *s);
 /* Writes what can be written without waiting, when poll() has found the output writable. -EPIPE:

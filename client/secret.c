@@ -44,6 +44,10 @@ static int check_secret(char *text, size_t n, const char *source, Complaint *com
         if (strlen(text) < n || strpbrk(text, "\r\n"))
                 return complain(complaint, SECRET_E_REFUSED,
                                 "%s holds more than one line: not a token", source);
+        for (size_t i = 0; i < n; i++) /* it travels in a header of HTTP */
+                if (text[i] < 0x20 || text[i] > 0x7e)
+                        return complain(complaint, SECRET_E_REFUSED,
+                                        "%s holds characters that no token has", source);
         return 0;
 }
 

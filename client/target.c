@@ -85,25 +85,3 @@ int target_address(const Target *t, char **ret) {
 
         return asprintf(ret, format, t->host, t->port) < 0 ? -ENOMEM : 0;
 }
-
-int target_uri(const Target *t, char **ret) {
-        _cleanup_(freep) char *address = NULL, *uri = NULL;
-        char *out;
-        int r;
-
-        r = target_address(t, &address);
-        if (r < 0)
-                return r;
-        uri = malloc(strlen("dns:///") + strlen(address) * 3 + 1);
-        if (!uri)
-                return -ENOMEM;
-        out = stpcpy(uri, "dns:///");
-        for (const char *p = address; *p; p++)
-                if (isalnum((unsigned char) *p) || strchr("-._~:", *p))
-                        *out++ = *p;
-                else
-                        out += sprintf(out, "%%%02X", (unsigned char) *p);
-        *out = '\0';
-        *ret = TAKE_PTR(uri);
-        return 0;
-}

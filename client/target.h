@@ -24,5 +24,3 @@ void target_done(Target *t);
 
 /* "host:50051", "[::1]:50051": as people write it. */
 int target_address(const Target *t, char **ret);
-/* The same as gRPC takes it. */
-int target_uri(const Target *t, char **ret);

@@ -1,7 +1,7 @@
 # bash completion for chat(1)                                           -*- shell-script -*-
 # SPDX-License-Identifier: MIT
 #
-# The options are those that `chat --help` lists.
+# The options and commands are those that `chat --help` lists.
 
 _chat() {
     local cur=${COMP_WORDS[COMP_CWORD]-} previous=${COMP_WORDS[COMP_CWORD-1]-}
@@ -21,9 +21,16 @@ _chat() {
     if [[ $previous == --token-file ]]; then
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-    elif [[ $previous != --linger && $previous != --connect-timeout ]] &&
-        declare -F _known_hosts_real >/dev/null; then
-        _known_hosts_real -a -- "$cur"
+    elif [[ $previous != --linger && $previous != --connect-timeout && $previous != --since &&
+        $previous != --count && $previous != -n ]]; then
+        if declare -F _known_hosts_real >/dev/null; then
+            _known_hosts_real -a -- "$cur"
+        fi
+        if [[ $COMP_CWORD == 1 ]]; then
+            mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$(
+                "${COMP_WORDS[0]}" --help 2>/dev/null | sed -n 's/^ *chat \([a-z]*\) .*/\1/p')" \
+                -- "$cur")
+        fi
     fi
 }
 

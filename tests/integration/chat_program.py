@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """chat as a process, with pipes or on a terminal."""
 import fcntl
+import json
 import os
 import pty
 import re
@@ -71,6 +72,7 @@ class Chat:
         self.process = subprocess.Popen(
             [*CHAT, *arguments], stdin=stdin, stdout=stdout, stderr=subprocess.PIPE,
             env={**inherited, **sanitizers.environment(self.reports), "TZ": "UTC",
+                 "XDG_CONFIG_HOME": os.path.join(self.directory.name, "config"),
                  **(environment or {})},
             start_new_session=True, **more)
         self.out = Stream(self.process.stdout.fileno()) if self.process.stdout else None
@@ -100,6 +102,11 @@ class Chat:
     @property
     def lines(self):
         return self.out.text.splitlines()
+
+    @property
+    def objects(self):
+        """What --json printed."""
+        return [json.loads(line) for line in self.lines]
 
     @property
     def said(self):

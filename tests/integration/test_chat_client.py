@@ -1,68 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""chat as people and scripts use it: the real program, on pipes and on a terminal, against a server
-that was written from the protocol's text (seed_server.py) and, at the end, against the daemon."""
+"""chat as people and scripts use it: the real program, on pipes and on a terminal, in a room that
+is played by v1_server.py, which was written from the protocol's text. Lost connections are in
+test_chat_reconnect.py, commands in test_chat_commands.py, tokens in test_chat_tokens.py; what it
+does with the daemon is in test_chat_daemon.py."""
 import json
 import os
 import re
 import signal
 import socket
-import sys
-import threading
 import time
 
 import grpc
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-from chat_program import DEADLINE, LINE, Chat, Stream, TerminalChat  # noqa: E402
-from seed_server import SeedServer, field, raw  # noqa: E402
+from chat_fixtures import (alices_token, chat, closed_port, server, start,  # noqa: F401
+                           token)
+from chat_program import DEADLINE, LINE, Chat, Stream, TerminalChat
+from v1_server import V1Server, field, raw_message
 
 HOSTILE = b"\x1b[2J\x1b]0;owned\x07a\x00b\rc\x9b31m\xc2\x9b1m\xff\xe2\x80\xaed\x7f"
-
-
-@pytest.fixture
-def server():
-    s = SeedServer()
-    yield s
-    s.stop()
-
-
-@pytest.fixture
-def token(tmp_path):
-    path = tmp_path / "token"
-    path.write_text("token1\n")
-    path.chmod(0o600)
-    return str(path)
-
-
-@pytest.fixture
-def start(request):
-    started = []
-
-    def start(*arguments, kind=Chat, **more):
-        started.append(kind(*arguments, **more))
-        return started[-1]
-
-    yield start
-    for chat in started:
-        chat.close()
-
-
-@pytest.fixture
-def chat(start, server, token):
-    """Starts chat as alice in the server's room."""
-
-    def chat(*arguments, **more):
-        return start("--token-file", token, *arguments, f"alice@127.0.0.1:{server.port}", **more)
-
-    return chat
-
-
-def closed_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 # Pipes
@@ -134,15 +90,12 @@ def test_json_is_exact_and_a_line_each_as_they_come(chat, server):
     server.wait_joined()
     texts = ['say "hi"\\\n\ttab', "Grüße 👩\u200d💻 \u202e", "a\x00b\x1b[2J\x7f\x9b", ""]
     for text in texts:
-        before = c.out.bytes.count(b"\n")
-        server.say("bob", text)
-        deadline = time.monotonic() + DEADLINE
-        while c.out.bytes.count(b"\n") == before:
-            assert time.monotonic() < deadline
+        c.out.wait_for(f'"id":{server.say("bob", text)},')
     assert c.end() == 0
-    objects = [json.loads(line) for line in c.lines]
+    objects = [o for o in c.objects if o["type"] == "message"]
     assert [o["text"] for o in objects] == texts
-    assert {(o["type"], o["user"]) for o in objects} == {("message", "bob")}
+    assert [o["id"] for o in objects] == [1, 2, 3, 4]
+    assert {o["user"] for o in objects} == {"bob"}
     assert all(abs(o["time"] / 1000 - time.time()) < 3600 for o in objects)
     assert re.fullmatch(rb"[\n -~]*", c.out.bytes), "JSON is printed in ASCII"
 
@@ -162,11 +115,12 @@ def test_a_program_can_answer_line_by_line(chat, server):
 def test_hostile_bytes_reach_the_output_as_text(chat, server, json_option):
     c = chat(*json_option)
     server.wait_joined()
-    server.say(b"bob\x1b[1m\n", HOSTILE)
+    server.say_raw(raw_message(1, b"bob\x1b[1m\n", HOSTILE))
     c.out.wait_for("d")
     assert c.end() == 0
-    printed = c.out.bytes.decode()  # valid UTF-8
-    assert printed.count("\n") == 1
+    c.out.bytes.decode()  # valid UTF-8
+    printed = c.lines[-1]
+    assert c.out.text.count("owned") == 1 and "owned" in printed
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", printed)
     if json_option:
         assert json.loads(printed)["user"] == "bob\x1b[1m\n"
@@ -177,8 +131,7 @@ def test_hostile_bytes_reach_the_output_as_text(chat, server, json_option):
 def test_bytes_that_are_no_message_end_the_session(chat, server):
     c = chat()
     server.wait_joined()
-    for _, outbox in server.members.values():
-        outbox.put(b"\x0a\xff\xff")
+    server.say_raw(b"\x0a\xff\xff")
     assert c.wait() == 4
     assert "not a chat message" in c.err.text
 
@@ -186,8 +139,7 @@ def test_bytes_that_are_no_message_end_the_session(chat, server):
 def test_unknown_fields_from_a_newer_server_are_ignored(chat, server):
     c = chat()
     server.wait_joined()
-    for _, outbox in server.members.values():
-        outbox.put(raw(b"bob", b"hello") + field(9, b"new"))
+    server.say_raw(raw_message(1, b"bob", b"hello") + field(99, b"new"))
     c.out.wait_for("hello\n")
     assert c.end() == 0
     assert c.said == [("bob", "hello")]
@@ -287,9 +239,8 @@ def test_a_full_disk_is_an_error(chat, server):
     (grpc.StatusCode.UNAUTHENTICATED, 5),
     (grpc.StatusCode.PERMISSION_DENIED, 5),
     (grpc.StatusCode.ABORTED, 6),
-    (grpc.StatusCode.RESOURCE_EXHAUSTED, 4),
     (grpc.StatusCode.INVALID_ARGUMENT, 4),
-    (grpc.StatusCode.UNAVAILABLE, 4),
+    (grpc.StatusCode.ALREADY_EXISTS, 4),
 ])
 def test_the_server_ends_the_session_and_says_why(chat, server, code, status):
     c = chat()
@@ -328,32 +279,6 @@ def test_a_server_of_something_else(start, token):
     server.stop(None).wait()
 
 
-def test_the_connection_breaks(start, token):
-    """A relay between chat and the server is cut."""
-    server = SeedServer()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        c = start("--token-file", token, f"alice@127.0.0.1:{listener.getsockname()[1]}")
-        near, _ = listener.accept()
-        far = socket.create_connection(("127.0.0.1", server.port))
-
-        def pump(a, b):
-            try:
-                while data := a.recv(65536):
-                    b.sendall(data)
-            except OSError:
-                pass
-
-        for a, b in [(near, far), (far, near)]:
-            threading.Thread(target=pump, args=(a, b), daemon=True).start()
-        server.wait_joined()
-        near.shutdown(socket.SHUT_RDWR)
-        assert c.wait() == 4
-        assert "UNAVAILABLE" in c.err.text
-        far.close()
-        near.close()
-    server.stop()
-
-
 # No session at all
 
 
@@ -373,7 +298,7 @@ def test_an_unknown_host(start, token):
 
 def test_an_ipv6_address(start, token):
     try:
-        server = SeedServer("[::1]:0")
+        server = V1Server("[::1]:0")
     except RuntimeError:
         pytest.skip("no IPv6 on this machine")
     c = start("--token-file", token, f"alice@[::1]:{server.port}")
@@ -451,7 +376,8 @@ def test_help_and_version(start):
     c = start("--help")
     assert c.wait() == 0
     for word in ["--token-file", "CHAT_TOKEN_FILE", "--json", "--linger", "/quit", "Exit status",
-                 "cannot connect", "kicked"]:
+                 "cannot connect", "kicked", "chat send", "chat tail", "chat who", "--since",
+                 "--forget", "--insecure-network", "--no-reconnect"]:
         assert word in c.out.text
     assert max(len(line) for line in c.lines) <= 80
     c = start("--version")
@@ -532,15 +458,17 @@ def terminal(start, server):
 def test_the_token_is_typed_unseen(terminal, server):
     c = terminal()
     c.type("token2\n")
-    c.err.wait_for("connected to 127.0.0.1:")
+    c.out.wait_for("Remember this token for alice@127.0.0.1:")
     assert c.echoes
+    c.type("\n")
+    c.err.wait_for("in the room at 127.0.0.1:")
     server.wait_joined()
     c.type("hello\n")
     server.wait_heard(("alice", "hello"))
     c.type("\x04")  # Ctrl-D
     assert c.wait() == 0
     assert "token2" not in c.out.text and "token2" not in c.err.text
-    assert "joining as alice" in c.err.text
+    assert "as alice" in c.err.text
 
 
 @pytest.mark.parametrize("key, status", [("\x03", 130), ("\x04", 1), ("\n", 1)])
@@ -563,7 +491,7 @@ def talking(chat, server):
     """chat on a terminal, in the room."""
     c = chat(kind=TerminalChat, environment={"TERM": "dumb"})
     server.wait_joined()
-    c.err.wait_for("joining as alice")
+    c.err.wait_for("as alice")
     return c
 
 
@@ -592,7 +520,7 @@ def test_on_a_terminal_the_lines_of_a_message_stand_below_each_other(talking, se
 
 
 def test_hostile_bytes_do_nothing_to_a_terminal(talking, server):
-    server.say(b"bob", HOSTILE)
+    server.say_raw(raw_message(1, b"bob", HOSTILE))
     talking.out.wait_for("d␡")
     talking.type("/quit\n")
     assert talking.wait() == 0
@@ -658,63 +586,3 @@ def test_a_refusal_on_a_terminal(terminal):
     c.type("wrong\n")
     assert c.wait() == 5
     assert "not admitted" in c.err.text
-
-
-# The daemon
-
-
-@pytest.fixture
-def at(start, token):
-    """Starts chat as somebody at a daemon."""
-    return lambda daemon, name="carol", **more: start(
-        "--token-file", token, f"{name}@{daemon.target}", **more)
-
-
-def test_with_the_daemon_everything_arrives_however_fast_it_comes(daemons, at):
-    room = daemons.room(limits={"rate_burst": 5, "rate_per_second": 50})
-    witness = room.witness
-    c = at(room.daemon)
-    c.type("".join(f"line {i}\n" for i in range(50)))
-    c.process.stdin.close()
-    witness.expect(*[("carol", f"line {i}") for i in range(50)])
-    assert c.wait() == 0
-    assert c.err.bytes == b""
-
-
-def test_two_people_talk_at_the_daemon(daemons, at):
-    room = daemons.room()
-    witness = room.witness
-    a, b = at(room.daemon), at(room.daemon, "bob")
-    a.type("I am in\n")
-    witness.expect(("carol", "I am in"))
-    b.type("me too\n")
-    a.out.wait_for("<bob> me too\n")
-    a.type("goodbye\n")
-    b.out.wait_for("<carol> goodbye\n")
-    assert a.end() == 0
-    assert b.end() == 0
-
-
-def test_the_daemon_goes_down(daemons, at):
-    room = daemons.room()
-    witness = room.witness
-    c = at(room.daemon)
-    c.type("hello\n")
-    witness.expect(("carol", "hello"))
-    room.daemon.stop()
-    assert c.wait() == 4
-    assert "UNAVAILABLE" in c.err.text
-
-
-def test_the_daemon_does_not_take_the_token(daemons, at):
-    daemon = daemons.start(tokens={"alice": "another-token"})
-    c = at(daemon)
-    assert c.wait() == 5
-    assert "not admitted" in c.err.text
-
-
-def test_the_daemon_does_not_allow_the_address(daemons, at):
-    daemon = daemons.start(server={"allow": "10.0.0.0/8"})
-    c = at(daemon)
-    assert c.wait() == 3
-    assert "hung up" in c.err.text and "allow" in c.err.text

@@ -270,6 +270,10 @@ def test_bash_offers_the_options_of_chat(directory):
         assert completed(["--token-file", f"{directory}/to"], command="chat") == \
             [f"{directory}/token"]
     assert completed(["--linger", ""], command="chat") == []
+    assert completed(["--since", ""], command="chat") == []
+    assert set(completed([""], command="chat")) >= {"send", "tail", "who"}
+    assert completed(["ta"], command="chat") == ["tail"]
+    assert completed(["--json", "ta"], command="chat") == []
 
 
 @needs_chat

@@ -13,44 +13,50 @@ from harness import BUILD, DEADLINE, ROOT, sanitizers
 
 DEMO = [*sanitizers.prefix(BUILD), os.path.join(ROOT, "tests", "demo")]
 
-# In chatroomd's place: takes joins and messages, passes on those of HEARD alone.
+# In chatroomd's place: takes all that is said, passes on what those of HEARD say alone.
 DEAF_DAEMON = '''#!{python}
-import asyncio, os, signal, sys
+import asyncio, os, signal, sys, time
 import grpc
 sys.path.insert(0, {tests!r})
-from wire import Message
+from v1 import pb
 
 HEARD = {heard!r}
 members = []
+ids = iter(range(1, 1000000))
 
-async def join(requests, context):
-    await context.send_initial_metadata(())
+async def connect(requests, context):
     inbox = asyncio.Queue()
     members.append(inbox)
 
     async def read():
         user = None
-        async for message in requests:
-            if user is None:
-                user = message.user
-            elif user in HEARD:
-                for other in members:
-                    if other is not inbox:
-                        other.put_nowait(Message(user=user, text=message.text))
+        async for request in requests:
+            if request.WhichOneof("event") == "hello":
+                user = request.hello.user
+                inbox.put_nowait(pb.ConnectResponse(welcome=pb.Welcome(
+                    user=user, room="lobby", epoch="e", max_text=4096, max_unacknowledged=64)))
+                continue
+            said = pb.Message(id=next(ids), user=user, text=request.send.text,
+                              client_id=request.send.client_id, time_ms=int(time.time() * 1000))
+            if user in HEARD:
+                for member in members:
+                    member.put_nowait(pb.ConnectResponse(messages=[said]))
+            inbox.put_nowait(pb.ConnectResponse(
+                acks=[pb.Ack(client_id=said.client_id, id=said.id)]))
         inbox.put_nowait(None)
 
     reader = asyncio.ensure_future(read())
     while True:
-        message = await inbox.get()
-        if message is None:
+        response = await inbox.get()
+        if response is None:
             return
-        await context.write(message)
+        await context.write(response)
 
 async def main():
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("chat.Chat", {{
-        "Join": grpc.stream_stream_rpc_method_handler(
-            join, Message.FromString, Message.SerializeToString)}})])
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(
+        "chatroom.v1.ChatroomService", {{"Connect": grpc.stream_stream_rpc_method_handler(
+            connect, pb.ConnectRequest.FromString, pb.ConnectResponse.SerializeToString)}})])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(f"Listening on 127.0.0.1:{{port}}", file=sys.stderr, flush=True)

@@ -6,11 +6,13 @@
 
 #include "tests/unit/test.h"
 
+#define TEXT_MAX 4096
+
 static Complaint complaint;
 
 static Line parse(const char *text) {
         complaint.text[0] = '\0';
-        return line_parse(text, strlen(text), &complaint);
+        return line_parse(text, strlen(text), TEXT_MAX, &complaint);
 }
 
 static void assert_text(const char *in, const char *out) {
@@ -22,7 +24,7 @@ static void assert_text(const char *in, const char *out) {
 }
 
 static void assert_wrong(const char *bytes, size_t n, const char *why) {
-        Line line = line_parse(bytes, n, &complaint);
+        Line line = line_parse(bytes, n, TEXT_MAX, &complaint);
 
         assert_int_equal(line.kind, LINE_WRONG);
         assert_non_null(strstr(complaint.text, why));
@@ -52,6 +54,7 @@ static void commands_stand_alone(void **state) {
         assert_int_equal(parse("/quit").kind, LINE_QUIT);
         assert_int_equal(parse("/quit \t\r").kind, LINE_QUIT);
         assert_int_equal(parse("/help").kind, LINE_HELP);
+        assert_int_equal(parse("/who").kind, LINE_WHO);
         assert_wrong("/quit now", 9, "/quit takes nothing");
         assert_wrong("/help me", 8, "/help takes nothing");
 }
@@ -68,7 +71,7 @@ static void unknown_commands_are_wrong_and_what_follows_them_is_not_repeated(voi
 }
 
 static void what_the_server_would_refuse_is_wrong(void **state) {
-        char text[LINE_TEXT_MAX + 2];
+        char text[TEXT_MAX + 2];
 
         assert_wrong("a\xff", 2, "UTF-8");
         assert_wrong("\xc0\x80", 2, "UTF-8");
@@ -81,11 +84,25 @@ static void what_the_server_would_refuse_is_wrong(void **state) {
         assert_wrong("//\x1b", 3, "control");
 
         memset(text, 'x', sizeof(text));
-        assert_int_equal(line_parse(text, LINE_TEXT_MAX, &complaint).kind, LINE_TEXT);
-        assert_wrong(text, LINE_TEXT_MAX + 1, "longer than 4096 bytes");
+        assert_int_equal(line_parse(text, TEXT_MAX, TEXT_MAX, &complaint).kind, LINE_TEXT);
+        assert_wrong(text, TEXT_MAX + 1, "longer than 4096 bytes");
         text[0] = text[1] = '/';
-        assert_int_equal(line_parse(text, LINE_TEXT_MAX + 1, &complaint).kind, LINE_TEXT);
-        assert_wrong(text, LINE_TEXT_MAX + 2, "longer");
+        assert_int_equal(line_parse(text, TEXT_MAX + 1, TEXT_MAX, &complaint).kind, LINE_TEXT);
+        assert_wrong(text, TEXT_MAX + 2, "longer");
+}
+
+static void what_is_taken_as_it_is_has_no_commands(void **state) {
+        Line line = line_take("/quit\r", 6, TEXT_MAX, &complaint);
+
+        assert_int_equal(line.kind, LINE_TEXT);
+        assert_int_equal(line.size, 5);
+        assert_int_equal(line_take("//", 2, TEXT_MAX, &complaint).size, 2);
+        assert_int_equal(line_take("", 0, TEXT_MAX, &complaint).kind, LINE_EMPTY);
+        assert_int_equal(line_take("a\nb", 3, TEXT_MAX, &complaint).kind, LINE_WRONG);
+        assert_int_equal(line_take("abc", 3, 2, &complaint).kind, LINE_WRONG);
+        assert_int_equal(line_take_all("a\nb\tc", 5, TEXT_MAX, &complaint).kind, LINE_TEXT);
+        assert_int_equal(line_take_all("a\x1b", 2, TEXT_MAX, &complaint).kind, LINE_WRONG);
+        assert_int_equal(line_take_all("abc", 3, 2, &complaint).kind, LINE_WRONG);
 }
 
 int main(void) {
@@ -96,6 +113,7 @@ int main(void) {
                 cmocka_unit_test(commands_stand_alone),
                 cmocka_unit_test(unknown_commands_are_wrong_and_what_follows_them_is_not_repeated),
                 cmocka_unit_test(what_the_server_would_refuse_is_wrong),
+                cmocka_unit_test(what_is_taken_as_it_is_has_no_commands),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

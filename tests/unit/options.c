@@ -6,7 +6,7 @@
 
 #include "tests/unit/test.h"
 
-#define ARGUMENTS_MAX 8
+#define ARGUMENTS_MAX 16
 
 /* arguments: separated by blanks. */
 static int parse(Options *ret, Complaint *complaint, const char *arguments) {
@@ -37,6 +37,11 @@ static void the_defaults(void **state) {
         assert_false(o.json);
         assert_int_equal(o.linger_ms, 0);
         assert_int_equal(o.connect_timeout_ms, 10000);
+        assert_int_equal(o.command, COMMAND_TALK);
+        assert_int_equal(o.count, -1);
+        assert_int_equal(o.since.kind, SINCE_NOTHING);
+        assert_null(o.text);
+        assert_false(o.follow || o.forget || o.no_reconnect || o.insecure_network);
         options_done(&o);
 }
 
@@ -45,8 +50,11 @@ static void every_option_is_taken(void **state) {
         Options o;
 
         assert_int_equal(parse(&o, &complaint,
-                               "--json --token-file f --linger 2s alice@h:1 --connect-timeout 70"),
+                               "--json --token-file f --linger 2s alice@h:1 --connect-timeout 70 "
+                               "-n 5 --forget --no-reconnect --insecure-network"),
                          0);
+        assert_int_equal(o.count, 5);
+        assert_true(o.forget && o.no_reconnect && o.insecure_network);
         assert_string_equal(o.target.user, "alice");
         assert_int_equal(o.target.port, 1);
         assert_string_equal(o.token_file, "f");
@@ -110,6 +118,58 @@ static void without_a_name_in_the_environment_the_system_knows_one(void **state)
         options_done(&o);
 }
 
+static void a_word_that_stands_first_is_a_command(void **state) {
+        static const struct {
+                const char *arguments;
+                CommandKind command;
+                const char *host;
+        } cases[] = {
+                {"send h x", COMMAND_SEND, "h"},
+                {"tail h", COMMAND_TAIL, "h"},
+                {"who h", COMMAND_WHO, "h"},
+                {"--json who h", COMMAND_WHO, "h"},
+                {"who who", COMMAND_WHO, "who"},
+                {"who:1", COMMAND_TALK, "who"},
+                {"alice@tail", COMMAND_TALK, "tail"},
+                {"-- tail h", COMMAND_TAIL, "h"},
+                {"tail h --follow", COMMAND_TAIL, "h"},
+                {"tail -f --since 5 h", COMMAND_TAIL, "h"},
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                Complaint complaint;
+                Options o;
+
+                assert_int_equal(parse(&o, &complaint, cases[i].arguments), 0);
+                assert_int_equal(o.command, cases[i].command);
+                assert_string_equal(o.target.host, cases[i].host);
+                options_done(&o);
+        }
+}
+
+static void where_text_begins_options_end(void **state) {
+        static const struct {
+                const char *arguments, *text;
+        } cases[] = {
+                {"send h a", "a"},      {"send h a --json -n 5", "a --json -n 5"},
+                {"send h -- -5", "-5"}, {"send h - -", "- -"},
+                {"send -- h a", "a"},   {"send h -", NULL},
+        };
+
+        for (size_t i = 0; i < ELEMENTS(cases); i++) {
+                Complaint complaint;
+                Options o;
+
+                assert_int_equal(parse(&o, &complaint, cases[i].arguments), 0);
+                assert_false(o.json);
+                if (cases[i].text)
+                        assert_string_equal(o.text, cases[i].text);
+                else
+                        assert_null(o.text);
+                options_done(&o);
+        }
+}
+
 static void mistakes_are_told_of(void **state) {
         static const struct {
                 const char *arguments, *word;
@@ -122,6 +182,13 @@ static void mistakes_are_told_of(void **state) {
                 {"--token t h", "secret"},
                 {"--connect-timeout 0 h", "longer than 0"},
                 {"h:x", "port"},
+                {"send", "HOST"},
+                {"tail a b", "b"},
+                {"--since 5 h", "--since"},
+                {"who --follow h", "--follow"},
+                {"tail --since x h", "x"},
+                {"tail --since 5 -n 5 h", "both"},
+                {"-n 5m h", "5m"},
         };
 
         for (size_t i = 0; i < ELEMENTS(cases); i++) {
@@ -152,6 +219,8 @@ int main(void) {
                         the_environment_names_the_token_file_unless_the_command_line_does, setup),
                 cmocka_unit_test_setup(without_a_name_in_the_environment_the_system_knows_one,
                                        setup),
+                cmocka_unit_test_setup(a_word_that_stands_first_is_a_command, setup),
+                cmocka_unit_test_setup(where_text_begins_options_end, setup),
                 cmocka_unit_test_setup(mistakes_are_told_of, setup),
                 cmocka_unit_test_setup(help_and_version_need_nothing_else, setup),
         };
