@@ -12,6 +12,7 @@
 #include "proto/base.h"
 #include "service/history.h"
 #include "service/message.h"
+#include "service/parts.h"
 #include "service/service.h"
 #include "service/text.h"
 #include "wire-chatroom.pb-c.h"
@@ -25,95 +26,6 @@ static void subscription_free(Chatroom__SubscribeRequest *m) {
         chatroom__subscribe_request__free_unpacked(m, NULL);
 }
 DEFINE_CLEANUP(Chatroom__SubscribeRequest *, subscription_free);
-
-/* ---- parts */
-
-static void post(Stream *s, const Chatroom__ConnectResponse *response) {
-        RpcPayload *part;
-
-        if (message_pack(&part, &response->base) == 0)
-                reader_post(s->reader, part);
-        else
-                stream_end(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY, false);
-}
-
-static void notify_sender(Stream *s, ProtobufCBinaryData client_id, RpcStatus code,
-                          const char *text) {
-        Chatroom__ConnectResponse response = CHATROOM__CONNECT_RESPONSE__INIT;
-        Chatroom__Notice notice = CHATROOM__NOTICE__INIT, *notices = &notice;
-
-        notice.client_id = client_id;
-        notice.code = (int) code;
-        notice.text = message_text(text);
-        response.n_notices = 1;
-        response.notices = &notices;
-        post(s, &response);
-}
-
-static void acknowledge(Stream *s, const LogMessage *m) {
-        Chatroom__ConnectResponse response = CHATROOM__CONNECT_RESPONSE__INIT;
-        Chatroom__Ack ack = CHATROOM__ACK__INIT, *acks = &ack;
-
-        ack.client_id = message_text(m->client_id);
-        ack.id = m->id;
-        ack.time_ms = m->time_ms;
-        response.n_acks = 1;
-        response.acks = &acks;
-        post(s, &response);
-}
-
-static RpcPayload *goodbye(RpcStatus status, const char *text) {
-        Chatroom__ConnectResponse response = CHATROOM__CONNECT_RESPONSE__INIT;
-        Chatroom__Goodbye bye = CHATROOM__GOODBYE__INIT;
-        RpcPayload *part;
-
-        bye.code = (int) status;
-        bye.text = message_text(text ? text : "");
-        if (status == RPC_UNAVAILABLE || status == RPC_RESOURCE_EXHAUSTED)
-                bye.retry_after_ms = CONNECT_RETRY_AFTER_MS;
-        response.goodbye = &bye;
-        return message_pack(&part, &response.base) == 0 ? part : NULL;
-}
-
-/* ---- presence */
-
-static void free_change(PresenceChange *c) {
-        free(c->joined);
-        free(c->left);
-}
-
-static ProtobufCBinaryData *name_fields(const char **names, size_t n) {
-        ProtobufCBinaryData *fields = calloc(n + 1, sizeof(*fields));
-
-        for (size_t i = 0; fields && i < n; i++)
-                fields[i] = message_text(names[i]);
-        return fields;
-}
-
-/* One difference at a time: the next one is made when this one is on its way. */
-static void tell_presence(Stream *s) {
-        Chatroom__ConnectResponse response = CHATROOM__CONNECT_RESPONSE__INIT;
-        Chatroom__Presence presence = CHATROOM__PRESENCE__INIT;
-        _cleanup_(freep) ProtobufCBinaryData *joined = NULL, *left = NULL;
-        _cleanup_(free_change) PresenceChange change = {0};
-
-        if (s->state != STREAM_JOINED || reader_waiting(s->reader, s->waiting) > 0 ||
-            presence_since(s->service->presence, s->presence, &change) != 0)
-                return;
-        joined = name_fields(change.joined, change.n_joined);
-        left = name_fields(change.left, change.n_left);
-        if (!joined || !left)
-                return;
-        s->presence = presence_version(s->service->presence);
-        presence.reset = change.reset;
-        presence.n_joined = change.n_joined;
-        presence.joined = joined;
-        presence.n_left = change.n_left;
-        presence.left = left;
-        response.presence = &presence;
-        if (change.reset || change.n_joined + change.n_left > 0)
-                post(s, &response);
-}
 
 /* ---- where to begin */
 
@@ -242,29 +154,19 @@ static void on_outgoing(Stream *s, const Chatroom__Outgoing *m) {
         int r = text_check(draft.text, draft.n_text, s->service->config->limits.max_text);
 
         if (!is_client_id(&m->client_id))
-                notify_sender(s, m->client_id, RPC_INVALID_ARGUMENT,
-                              "A client_id has 1 to 36 bytes, and no control characters.");
+                parts_notice(s, m->client_id, RPC_INVALID_ARGUMENT,
+                             "A client_id has 1 to 36 bytes, and no control characters.");
         else if (r != 0 || m->text.len == 0)
-                notify_sender(s, m->client_id, RPC_INVALID_ARGUMENT,
-                              r != 0 ? text_strerror(r) : "The text is empty.");
+                parts_notice(s, m->client_id, RPC_INVALID_ARGUMENT,
+                             r != 0 ? text_strerror(r) : "The text is empty.");
         else if (stream_is_own_token(s, draft.text, draft.n_text))
-                notify_sender(s, m->client_id, RPC_INVALID_ARGUMENT,
-                              "That was your token, not a message; nobody has seen it.");
+                parts_notice(s, m->client_id, RPC_INVALID_ARGUMENT,
+                             "That was your token, not a message; nobody has seen it.");
         else {
                 memcpy(client_id, m->client_id.data, m->client_id.len);
                 if (history_post(s->service->history, s, &draft) != 0)
-                        notify_sender(s, m->client_id, RPC_UNAVAILABLE, STREAM_OUT_OF_MEMORY);
+                        parts_notice(s, m->client_id, RPC_UNAVAILABLE, STREAM_OUT_OF_MEMORY);
         }
-}
-
-static void on_ping(Stream *s, const Chatroom__Ping *ping) {
-        Chatroom__ConnectResponse response = CHATROOM__CONNECT_RESPONSE__INIT;
-        Chatroom__Pong pong = CHATROOM__PONG__INIT, *pongs = &pong;
-
-        pong.number = ping->number;
-        response.n_pongs = 1;
-        response.pongs = &pongs;
-        post(s, &response);
 }
 
 static bool is_here(const Stream *s, const ProtobufCBinaryData *name) {
@@ -303,7 +205,7 @@ static void on_event(Stream *s, const Chatroom__ConnectRequest *m) {
                 on_outgoing(s, m->send);
                 break;
         case CHATROOM__CONNECT_REQUEST__EVENT_PING:
-                on_ping(s, m->ping);
+                parts_pong(s, m->ping->number);
                 break;
         case CHATROOM__CONNECT_REQUEST__EVENT_HELLO:
                 stream_end(s, RPC_INVALID_ARGUMENT, "You have said hello already.", true);
@@ -339,12 +241,12 @@ static void connect_posted(Stream *s, const LogMessage *m, int result) {
         if (s->state != STREAM_JOINED)
                 return;
         if (result != 0)
-                notify_sender(s, message_text(m->client_id), RPC_UNAVAILABLE, STREAM_NOT_STORED);
+                parts_notice(s, message_text(m->client_id), RPC_UNAVAILABLE, STREAM_NOT_STORED);
         else if (m->result == LOG_CONFLICT)
-                notify_sender(s, message_text(m->client_id), RPC_INVALID_ARGUMENT,
-                              "Another message was sent as this client_id.");
+                parts_notice(s, message_text(m->client_id), RPC_INVALID_ARGUMENT,
+                             "Another message was sent as this client_id.");
         else
-                acknowledge(s, m);
+                parts_ack(s, m);
         if (s->leaving && s->n_posts == 0)
                 stream_end(s, RPC_OK, NULL, true);
         else if (s->waiting)
@@ -374,8 +276,8 @@ const StreamProtocol connect_protocol = {
         .half_closed = connect_half_closed,
         .posted = connect_posted,
         .taken = connect_taken,
-        .tell_presence = tell_presence,
-        .goodbye = goodbye,
+        .tell_presence = parts_presence,
+        .goodbye = parts_goodbye,
 };
 
 /* ---- Subscribe */
@@ -424,6 +326,6 @@ const StreamProtocol subscribe_protocol = {
         .received = subscribe_received,
         .half_closed = subscribe_half_closed,
         .posted = subscribe_posted,
-        .tell_presence = tell_presence,
-        .goodbye = goodbye,
+        .tell_presence = parts_presence,
+        .goodbye = parts_goodbye,
 };

@@ -22,8 +22,8 @@ FLOORS = {
     "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
              "admin-status", "admin-tokens", "connect", "control", "drain", "generator",
              "generator-main", "guard", "guest", "health", "history", "history-internal",
-             "history-read", "join", "listener", "main", "options", "reflection", "routes",
-             "service", "settings", "stream", "unary"],
+             "history-read", "join", "listener", "main", "options", "parts", "reflection",
+             "routes", "service", "settings", "stream", "unary"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
