@@ -35,6 +35,10 @@ static void read_next(History *h) {
                 h->waiting = f->next;
                 if (!h->waiting)
                         h->waiting_end = &h->waiting;
+                if (!f->stream) {
+                        free(f);
+                        continue;
+                }
                 h->n_reading++;
                 store_submit(h->store, &f->request);
         }

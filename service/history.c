@@ -330,13 +330,14 @@ History *history_free(History *h) {
         if (!h)
                 return NULL;
         h->completions = sd_event_source_disable_unref(h->completions);
-        store_free(h->store);
+        /* First: when the store hands back the last that it did, nothing may follow. */
         while (h->waiting) {
                 Fetch *f = h->waiting;
 
                 h->waiting = f->next;
                 free(f);
         }
+        store_free(h->store);
         log_free(h->log);
         for (size_t k = 0; k < ELEMENTS(h->groups); k++) {
                 group_clear(&h->groups[k]);
