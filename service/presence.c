@@ -137,7 +137,7 @@ uint64_t presence_version(const Presence *p) {
 }
 
 int presence_since(const Presence *p, uint64_t version, PresenceChange *ret) {
-        size_t n = HASH_COUNT(p->entries);
+        size_t n = is_off(p) ? 0 : HASH_COUNT(p->entries);
         PresenceChange change = {.reset = version < p->complete_from};
 
         change.joined = calloc(n + 1, sizeof(*change.joined));
