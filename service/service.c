@@ -25,6 +25,9 @@
 
 #define QUEUES 16
 #define EVENTS_PER_DISPATCH 256
+/* More than max_connections can be; some systems allow a thousand times as many, and there is a row
+ * for each. */
+#define MAX_FD (UINT64_C(1) << 20)
 #define TICK_USEC UINT64_C(1000000)
 
 uint64_t service_now_usec(const Service *s) {
@@ -216,7 +219,7 @@ static int make_parts(Service *s) {
         int r;
 
         (void) getrlimit(RLIMIT_NOFILE, &limit);
-        s->max_fd = limit.rlim_cur;
+        s->max_fd = limit.rlim_cur < MAX_FD ? limit.rlim_cur : MAX_FD;
         r = sd_event_default(&s->event);
         if (r >= 0)
                 r = connections_new(&s->connections, s->max_fd);
