@@ -9,6 +9,7 @@
 #include "service/connect.h"
 #include "service/message.h"
 #include "service/service.h"
+#include "service/text.h"
 
 static void post(Stream *s, const Chatroom__ConnectResponse *response) {
         RpcPayload *part;
@@ -23,7 +24,9 @@ void parts_notice(Stream *s, ProtobufCBinaryData client_id, RpcStatus code, cons
         Chatroom__ConnectResponse response = CHATROOM__CONNECT_RESPONSE__INIT;
         Chatroom__Notice notice = CHATROOM__NOTICE__INIT, *notices = &notice;
 
-        notice.client_id = client_id;
+        if (text_check((const char *) client_id.data, client_id.len,
+                       s->service->config->limits.max_text) == 0)
+                notice.client_id = client_id;
         notice.code = (int) code;
         notice.text = message_text(text);
         response.n_notices = 1;

@@ -329,6 +329,15 @@ def test_a_bad_client_id_is_noticed(house, client_id):
     assert [m.text for m in anna.read_to(1)] == ["good"]
 
 
+def test_a_client_id_that_is_no_text_is_not_sent_back(house):
+    anna = house.connect("anna", start=0)
+    anna.put(b"\x12\x08\x0a\x03\xff\xfe\xfd\x12\x01x")
+    anna.until(lambda: anna.notices, "a notice")
+    assert (anna.notices[0].client_id, anna.notices[0].code) == \
+        ("", Code.INVALID_ARGUMENT.value[0])
+    anna.ping()
+
+
 @pytest.mark.parametrize("client_id", ["x", "x" * 36, "ä" * 18, "0 1", "-"])
 def test_a_good_client_id_comes_back(house, client_id):
     anna = house.connect("anna", start=0)
