@@ -11,7 +11,7 @@
 /* Whoever waits for exactly as long as he was told must find one, whatever the rounding. */
 #define NEARLY_ONE (1.0 - 1e-9)
 
-static double refilled(const Bucket *b, double burst, double per_second, uint64_t now_usec) {
+double bucket_level(const Bucket *b, double burst, double per_second, uint64_t now_usec) {
         double level = b->level;
 
         if (b->at_usec == 0)
@@ -25,7 +25,7 @@ uint64_t bucket_take(Bucket *b, double burst, double per_second, uint64_t now_us
         double wait_usec;
         uint64_t whole;
 
-        b->level = refilled(b, burst, per_second, now_usec);
+        b->level = bucket_level(b, burst, per_second, now_usec);
         if (now_usec > b->at_usec)
                 b->at_usec = now_usec;
         if (b->level >= NEARLY_ONE) {

@@ -32,6 +32,8 @@ typedef struct Bucket {
         uint64_t at_usec; /* 0: full, never used */
 } Bucket;
 
+/* How many there are. */
+double bucket_level(const Bucket *b, double burst, double per_second, uint64_t now_usec);
 /* Takes one if there is one. Returns 0 when it was taken, else the microseconds until there is.
  * burst >= 1; with per_second 0 the answer may be UINT64_MAX, never. A zeroed one is full. */
 uint64_t bucket_take(Bucket *b, double burst, double per_second, uint64_t now_usec);

@@ -48,18 +48,50 @@ Rates *rates_free(Rates *r) {
         return NULL;
 }
 
-uint64_t rates_charge(Rates *r, const Name *name, const Limits *limits, uint64_t now_usec) {
+static Rate *find(const Rates *r, const char *who) {
         Rate *rate;
 
-        HASH_FIND_STR(r->rates, name->key, rate);
+        HASH_FIND_STR(r->rates, who, rate);
+        return rate;
+}
+
+/* NULL: out of memory. */
+static Rate *use(Rates *r, const char *who, uint64_t now_usec) {
+        Rate *rate = find(r, who);
+
         if (!rate) {
                 rate = calloc(1, sizeof(*rate));
                 if (!rate)
-                        return UINT64_MAX;
-                strcpy(rate->key, name->key);
+                        return NULL;
+                snprintf(rate->key, sizeof(rate->key), "%s", who);
                 HASH_ADD_STR(r->rates, key, rate);
         }
         rate->used_usec = now_usec;
+        return rate;
+}
+
+void rates_leave(Rates *r, const char *who, const Bucket *left, const Limits *limits,
+                 uint64_t now_usec) {
+        double burst = limits->rate_burst, per_second = limits->rate_per_second;
+        Rate *rate = use(r, who, now_usec);
+
+        if (rate && bucket_level(left, burst, per_second, now_usec) <
+                            bucket_level(&rate->bucket, burst, per_second, now_usec))
+                rate->bucket = *left;
+}
+
+void rates_enter(const Rates *r, const char *who, Bucket *ret) {
+        const Rate *rate = find(r, who);
+
+        if (rate)
+                *ret = rate->bucket;
+}
+
+uint64_t rates_charge(Rates *r, const Name *name, const Limits *limits, uint64_t now_usec) {
+        Rate *rate = use(r, name->key, now_usec);
+
+        if (!rate)
+                return UINT64_MAX;
         return bucket_take(&rate->bucket, limits->rate_burst, limits->rate_per_second, now_usec);
 }
 

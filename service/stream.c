@@ -80,7 +80,20 @@ static int on_end_timeout(sd_event_source *source, uint64_t usec, void *userdata
         return 0;
 }
 
+/* Whose rate is it? A token that lets in any name would be as many users as there are names; and no
+ * name begins with an asterisk. */
+static const char *rate_owner(const Stream *s, char buffer[static TOKEN_ID_CHARS + 2]) {
+        if (!s->session.any_name)
+                return s->session.user->name.key;
+        snprintf(buffer, TOKEN_ID_CHARS + 2, "*%s", s->session.token_id);
+        return buffer;
+}
+
 static void drop_out(Stream *s) {
+        char buffer[TOKEN_ID_CHARS + 2];
+
+        rates_leave(s->service->rates, rate_owner(s, buffer), &s->session.rate, limits(s),
+                    now_usec(s));
         if (s->session.user->n_sessions == 1)
                 presence_go(s->service->presence, &s->session.user->name, now_usec(s));
         room_leave(s->service->room, &s->session);
@@ -241,6 +254,7 @@ int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t
 int stream_join(Stream *s, const StreamIdentity *identity) {
         Service *service = s->service;
         const Token *token = identity->token;
+        char buffer[TOKEN_ID_CHARS + 2];
         int r;
 
         s->session.id = ++service->last_session;
@@ -259,6 +273,7 @@ int stream_join(Stream *s, const StreamIdentity *identity) {
                 r = presence_come(service->presence, &identity->name);
         if (r != 0)
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY);
+        rates_enter(service->rates, rate_owner(s, buffer), &s->session.rate);
         s->state = STREAM_JOINED;
         s->joined_once = true;
         token_table_use(access_tokens(service->access), &token->hash, service_now_ms());

@@ -189,3 +189,18 @@ def test_guessing_goes_unanswered_on_every_method(daemons):
         with pytest.raises(grpc.RpcError):
             next(answers)
         assert answers.code() == Code.RESOURCE_EXHAUSTED, method
+
+
+def test_who_comes_again_has_no_new_burst(daemons):
+    """Whatever the name, with a token for any name."""
+    burst, rate = 5, 10
+    room = daemons.room(limits={"rate_burst": burst, "rate_per_second": rate})
+    for token, names in ((ALICE_TOKEN, ["alice"] * 4), ("token2", ["m1", "m2", "m3", "m4"])):
+        start = time.monotonic()
+        for name in names:
+            session = room.try_join(name, token)
+            for i in range(burst):
+                session.say(f"{name} {i}")
+            session.half_close()
+            assert session.end() == Code.OK, session.details
+        assert time.monotonic() - start >= (len(names) - 1) * burst / rate
