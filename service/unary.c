@@ -34,8 +34,10 @@ static int identify(Stream *s, StreamIdentity *ret) {
 
         if (r != 0)
                 return r;
-        if (token && token->any_name)
-                return stream_refuse(s, RPC_PERMISSION_DENIED, STREAM_NAMELESS);
+        if (token && token->any_name) {
+                (void) stream_refuse(s, RPC_PERMISSION_DENIED, STREAM_NAMELESS);
+                return -EACCES;
+        }
         return stream_identify(s, s->has_bearer ? &s->bearer_hash : NULL, "", 0, ret);
 }
 

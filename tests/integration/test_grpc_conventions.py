@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What gRPC's own tools and libraries expect of any server: health, reflection, when to try again,
 and how a server says that it goes away. What they send is made here by hand, from the numbers of
-the protocols' fields; buf and grpcurl, where they are to be had, are asked as well."""
+the protocols' fields; buf and grpcurl themselves have their turn in test_grpc_clients.py and
+test_grpcurl.py."""
 import os
 import queue
 import re
-import shutil
 import subprocess
-import sys
 import threading
 import time
 
@@ -21,9 +20,6 @@ from clients import Session as SeedSession, connect
 from harness import ALICE_TOKEN, DEADLINE, OPEN_TOKEN, SLACK, Waiter, configuration
 from v1 import SERVICE, bearer, pb, pb_grpc
 from wire import encode, field
-
-sys.path.insert(0, os.path.join(wire.ROOT, "tests"))
-import buf  # noqa: E402
 
 Code = grpc.StatusCode
 CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
@@ -485,43 +481,3 @@ def test_every_connection_is_told_that_the_server_goes_away(daemons):
     assert member.status(stream) == Code.UNAVAILABLE.value[0]
     member.close()
     idle.close()
-
-
-# The tools themselves
-
-def test_buf_lists_and_calls(daemons):
-    try:
-        buf.find()
-    except buf.Missing as e:
-        pytest.skip(str(e))
-    daemon = daemons.start()
-    arguments = ["curl", "--http2-prior-knowledge", "--protocol", "grpc"]
-    url = f"http://{daemon.target}"
-    status, output = buf.run(*arguments, "--list-services", url)
-    assert (status, output.split()) == (0, SERVED)
-    status, output = buf.run(*arguments, "-d", '{"service": "chat.Chat"}', f"{url}{CHECK}")
-    assert (status, "SERVING" in output) == (0, True), output
-    status, output = buf.run(*arguments, "-H", f"authorization: Bearer {ALICE_TOKEN}",
-                             "-d", '{"text": "hello"}', f"{url}{SERVICE}/Send")
-    assert (status, '"id": "1"' in output) == (0, True), output
-
-
-def test_grpcurl_lists_describes_and_calls(daemons):
-    program = shutil.which("grpcurl") or shutil.which("grpcurl", path=os.path.join(
-        buf.ROOT, "build", "bin"))
-    if not program:
-        pytest.skip("grpcurl is neither installed nor in build/bin")
-    daemon = daemons.start()
-
-    def grpcurl(*arguments):
-        done = subprocess.run([program, "-plaintext", *arguments], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=DEADLINE, check=False)
-        assert done.returncode == 0, done.stdout
-        return done.stdout
-
-    assert grpcurl(daemon.target, "list").split() == SERVED
-    assert "string text = 2;" in grpcurl(daemon.target, "describe", "chat.Message")
-    assert "SERVING" in grpcurl(daemon.target, CHECK[1:])
-    assert '"id": "1"' in grpcurl("-H", f"authorization: Bearer {ALICE_TOKEN}", "-d",
-                                  '{"text": "hello"}', daemon.target, f"{SERVICE[1:]}/Send")
