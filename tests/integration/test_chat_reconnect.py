@@ -197,8 +197,8 @@ def test_ids_that_were_seen_are_not_shown_again(chat, server):
 def test_how_many_messages_were_missed_is_told(chat, server):
     c = chat("--json")
     server.wait_joined()
-    server.say("bob", "first")
-    c.out.wait_for("first")
+    server.say("bob", "hello")
+    c.out.wait_for("hello")
     server.die()
     for i in range(9):
         server.say("bob", f"{i}")
