@@ -43,8 +43,8 @@ static const char tables[] = "CREATE TABLE log ("
 static const char *const sql[LOG_N_STATEMENTS] = {
         [LOG_BEGIN] = "BEGIN IMMEDIATE",
         [LOG_COMMIT] = "COMMIT",
-        [LOG_SET_META] = "UPDATE log SET epoch = ?1, next_id = ?2, last_ms = ?3, bytes = ?4,"
-                         " unsynced_boot = ?5",
+        [LOG_SET_META] =
+                "UPDATE log SET epoch = ?, next_id = ?, last_ms = ?, bytes = ?, unsynced_boot = ?",
         [LOG_FIND_KEY] = "SELECT id, time_ms, text_hash FROM keys WHERE key = ?1",
         [LOG_ADD_MESSAGE] = "INSERT INTO messages VALUES (?1, ?2, ?3, ?4, ?5)",
         [LOG_ADD_KEY] = "INSERT INTO keys VALUES (?1, ?2, ?3, ?4)",
