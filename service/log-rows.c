@@ -50,8 +50,8 @@ static const char *const sql[LOG_N_STATEMENTS] = {
         [LOG_ADD_KEY] = "INSERT INTO keys VALUES (?1, ?2, ?3, ?4)",
         [LOG_TAKE_BACK_MESSAGES] = "DELETE FROM messages WHERE id >= ?1",
         [LOG_TAKE_BACK_KEYS] = "DELETE FROM keys WHERE id >= ?1",
-        [LOG_READ] = "SELECT id, time_ms, user, text, client_id FROM messages WHERE id > ?1"
-                     " ORDER BY id",
+        [LOG_READ] =
+                "SELECT id, time_ms, user, text, client_id FROM messages WHERE id > ? ORDER BY id",
         [LOG_OLDEST_MESSAGES] = "SELECT id, time_ms, user, text FROM messages ORDER BY id",
         [LOG_OLDEST_KEYS] = "SELECT id, time_ms FROM keys ORDER BY id",
         [LOG_TRIM_MESSAGES] = "DELETE FROM messages WHERE id <= ?1",
