@@ -42,6 +42,16 @@ CAST = [
 PATIENCE = 60  # seconds without an acknowledgement that end the run
 
 
+def own_network():
+    """Nothing of what happens here is to be seen outside. For root, before there is any thread."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
+        return False
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
+        return False
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    return True
+
+
 class Director:
     def __init__(self, options):
         sys.path.insert(0, os.path.join(ROOT, "tests", "integration"))
@@ -51,6 +61,7 @@ class Director:
         from checker import Checker
         self.harness = harness
         self.options = options
+        self.seed = options.seed
         self.rng = random.Random(options.seed)
         self.checker = Checker()
         self.changed = threading.Condition()
@@ -60,20 +71,11 @@ class Director:
         self.ends = {}
         self.groups = []
         self.state = tempfile.mkdtemp(prefix="chatroom-crash-")
-        self.links = options.links and self._own_network()
+        self.links = options.links and own_network()
         self.listener = socket.create_server(("0.0.0.0" if self.links else "127.0.0.1", 0),
                                              backlog=1000)
         self.daemon = None
         self.killed = self.drained = self.cut = self.slept = self.lost = 0
-
-    def _own_network(self):
-        """Nothing of what happens here is to be seen outside."""
-        if os.geteuid() != 0 or not shutil.which("ip"):
-            return False
-        if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) != 0:
-            return False
-        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        return True
 
     # The daemon
 
@@ -271,7 +273,7 @@ class Group:
         here, there = f"10.77.{number}.1", f"10.77.{number}.2/24"
         argv = ["/usr/bin/python3", "-B", os.path.join(HERE, "people.py")]
         argv += ["--own-network", there] if link else []
-        argv += [f"{here if link else '127.0.0.1'}:{port}", str(director.options.seed), *names]
+        argv += [f"{here if link else '127.0.0.1'}:{port}", str(director.seed), *names]
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", *argv],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         first = json.loads(self.process.stdout.readline())

@@ -75,3 +75,14 @@ def test_a_lost_message_is_noticed(tmp_path):
     status, output, result = crash(tmp_path, 2, "--sabotage")
     assert status == 1, output
     assert result["problems"] and result["second"], output
+
+
+def test_who_is_gone_without_a_word_is_noticed():
+    """Nothing is said meanwhile: only looking for him tells. It should take 50 seconds at most."""
+    done = subprocess.run([os.path.join(HERE, "dead_peer.py")], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=SECONDS, check=False)
+    if done.returncode == 2:
+        pytest.skip("networks of their own take root: no link was cut")
+    assert done.returncode == 0, done.stdout
+    assert float(done.stdout) <= 55, done.stdout

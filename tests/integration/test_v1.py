@@ -1,46 +1,17 @@
 # SPDX-License-Identifier: MIT
 """chatroom.v1: what sessions see of each other, and how they begin and end."""
-import threading
 import time
 
 import grpc
 import pytest
 
-from clients import Session as SeedSession, connect
+from clients import connect
 from ctl import chatctl
-from harness import ALICE_TOKEN, DEADLINE, DRAIN, OPEN_TOKEN, SLACK, scaled
-from v1 import (ALICE_TOKEN_2, BERTA_TOKEN, CAROL_TOKEN, FAST, SERVICE, bearer, hello, new_id, pb,
-                pb_grpc, resume, tally)
+from harness import ALICE_TOKEN, DEADLINE, OPEN_TOKEN, SLACK, scaled
+from v1 import (BERTA_TOKEN, CAROL_TOKEN, SERVICE, bearer, failure, hello, new_id, pb, pb_grpc,
+                refused)
 
 Code = grpc.StatusCode
-
-
-def refused(stream):
-    """(code, details) of a stream that was not let in."""
-    code = stream.end()
-    assert code != Code.OK
-    assert stream.welcome is None
-    return code, stream.details
-
-
-def failure(call, *arguments, **options):
-    """The code of a unary call that fails."""
-    with pytest.raises(grpc.RpcError) as e:
-        call(*arguments, timeout=DEADLINE, **options)
-    return e.value.code()
-
-
-def seed(house, name, token=OPEN_TOKEN):
-    """A member by the first chatroom's protocol, who is in the room."""
-    hears = house.connect("herald", start=0)
-    session = SeedSession(house.channel())
-    session.send(name, token)
-    text = session.sync()
-    while hears.receive().text != text:
-        pass
-    hears.half_close()
-    assert hears.end() == Code.OK
-    return session
 
 
 def repr_of(value):
@@ -131,7 +102,7 @@ def test_a_name_that_is_held_is_refused(house, other):
 
 
 def test_a_name_is_held_across_protocols(house):
-    seed(house, "anna")
+    house.seed("anna")
     assert refused(house.try_connect("anna"))[0] == Code.ALREADY_EXISTS
 
 
@@ -241,7 +212,7 @@ def test_each_message_is_acknowledged_once(house):
 
 def test_both_protocols_share_the_room_and_its_order(house):
     listener = house.listen(start=0)
-    old = [seed(house, f"old{i}") for i in range(2)]
+    old = [house.seed(f"old{i}") for i in range(2)]
     new = [house.connect(f"new{i}", start=0) for i in range(2)]
     first = new[0].welcome.head + 1
     n = scaled(50)
@@ -402,16 +373,8 @@ def test_half_close_frees_the_name(house):
 def test_a_cancelled_session_leaves(house):
     anna, bert = house.connect("anna"), house.connect("bert")
     anna.cancel()
-    house.eventually(lambda: comes_in(house, "anna"), "the name is free again")
+    house.eventually(lambda: house.comes_in("anna"), "the name is free again")
     bert.ping()
-
-
-def comes_in(house, name, **arguments):
-    session = house.try_connect(name, **arguments)
-    session.wait_for(lambda: session.welcome or session.code, "a welcome, or the end")
-    if session.welcome is None:
-        assert session.code == Code.ALREADY_EXISTS, session.details
-    return session.welcome is not None
 
 
 def test_a_drain_says_goodbye_and_when_to_come_back(house):
@@ -557,7 +520,7 @@ def test_members_are_listed_by_name_with_their_sessions(house):
     for _ in range(2):
         house.connect("", ALICE_TOKEN)
     house.listen(BERTA_TOKEN)
-    seed(house, "mia")
+    house.seed("mia")
     members = house.stub().ListMembers(pb.ListMembersRequest(), timeout=DEADLINE,
                                        metadata=bearer(CAROL_TOKEN)).members
     assert [(m.user, m.sessions) for m in members] == \
@@ -592,415 +555,3 @@ def test_calls_without_end_are_not_kept(house):
                      timeout=DEADLINE).id for i in range(n)}
     assert ids == set(range(1, n + 1))
     channel.close()
-
-
-# The same thing said again
-
-def test_the_same_again_is_the_same_message(house):
-    anna, bert = house.connect("anna", start=0), house.connect("bert", start=0)
-    first = anna.say("once", "one")
-    anna.say("between", "two")
-    assert anna.say("once", "one") == first
-    assert anna.say("after", "three").id == 3
-    assert [m.text for m in bert.read_to(3)] == ["once", "between", "after"]
-
-
-def test_the_same_id_for_another_text_is_refused(house):
-    anna = house.connect("anna", start=0)
-    anna.say("once", "one")
-    notice = anna.notice(anna.send("something else", "one"))
-    assert (notice.client_id, notice.code) == ("one", Code.INVALID_ARGUMENT.value[0])
-    assert anna.say("after").id == 2
-
-
-def test_the_same_twice_at_a_time_is_the_same_message(house):
-    anna = house.connect("anna", start=0)
-    n = scaled(20)
-    for i in range(n):
-        anna.send(f"text {i}", f"twin-{i}")
-        anna.send(f"text {i}", f"twin-{i}")
-    last = anna.say("last")
-    anna.half_close()
-    assert anna.end() == Code.OK
-    assert last.id == n + 1
-    assert [m.text for m in anna.messages] == [f"text {i}" for i in range(n)] + ["last"]
-    for i in range(n):
-        answers = anna.answers(f"twin-{i}")
-        assert len(answers) == 2 and answers[0] == answers[1], answers
-
-
-def test_the_same_again_by_another_way_is_the_same_message(house):
-    alice = house.connect("", ALICE_TOKEN, start=0)
-    first = alice.say("once", "one")
-    sent = house.stub().Send(pb.SendRequest(client_id="one", text="once"), timeout=DEADLINE,
-                             metadata=bearer(ALICE_TOKEN))
-    assert (sent.id, sent.time_ms) == (first.id, first.time_ms)
-    assert failure(house.stub().Send, pb.SendRequest(client_id="one", text="other"),
-                   metadata=bearer(ALICE_TOKEN)) == Code.INVALID_ARGUMENT
-    other_device = house.connect("", ALICE_TOKEN, start=0)
-    assert other_device.say("once", "one") == first
-
-
-def test_the_same_id_of_another_is_another_message(house):
-    """The key is the token, the user and the client's id."""
-    sessions = [house.connect("anna", start=0), house.connect("bella", start=0),
-                house.connect("", ALICE_TOKEN, start=0), house.connect("", ALICE_TOKEN_2, start=0),
-                house.connect("", BERTA_TOKEN, start=0)]
-    assert [session.say("hello", "one").id for session in sessions] == [1, 2, 3, 4, 5]
-    assert tally(sessions[0].read_to(5))["alice", "hello"] == 2
-
-
-def test_a_text_that_was_refused_may_be_said_right_with_the_same_id(house):
-    anna = house.connect("anna", start=0)
-    anna.notice(anna.send("\x1b", "one"))
-    assert anna.say("better", "one").id == 1
-
-
-@pytest.mark.parametrize("how", ["half-close", "cancel", "stop", "kill"])
-def test_the_same_again_after_coming_back_is_the_same_message(house, how):
-    anna = house.connect("anna", start=0)
-    first = anna.say("once", "one")
-    if how == "half-close":
-        anna.half_close()
-        anna.end()
-    elif how == "cancel":
-        anna.cancel()
-        house.eventually(lambda: comes_in(house, "anna", start=resume(anna)), "she is back")
-        house.streams[-1].half_close()
-        house.streams[-1].end()
-    elif how == "stop":
-        house.restart()
-    else:
-        house.kill()
-        house.start()
-    back = house.connect("anna", start=resume(anna, after_id=0))
-    assert back.say("once", "one") == first
-    assert back.notice(back.send("twice", "one")).code == Code.INVALID_ARGUMENT.value[0]
-    assert back.say("next", "two").id == first.id + 1
-    assert [m.text for m in back.read_to(first.id + 1)] == ["once", "next"]
-
-
-def test_what_many_say_at_once_again_and_again_is_there_once(house):
-    """Threads that send the same requests through unary calls, as impatient clients do."""
-    listener = house.listen(BERTA_TOKEN, start=0)
-    stub = house.stub()
-    n, results = scaled(40), [{} for _ in range(4)]
-
-    def send(into):
-        for i in range(n):
-            into[i] = stub.Send(pb.SendRequest(client_id=f"c{i}", text=f"text {i}"),
-                                metadata=bearer(ALICE_TOKEN), timeout=DEADLINE)
-
-    threads = [threading.Thread(target=send, args=[into]) for into in results]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert all(len(into) == n for into in results)
-    for into in results[1:]:
-        assert into == results[0]
-    assert len({sent.id for sent in results[0].values()}) == n
-    house.connect("anna").say("last")
-    assert len(listener.read_to(n + 1)) == n + 1
-
-
-# Who reads slowly
-
-def test_a_session_that_is_far_behind_is_not_cut_and_gets_everything(houses):
-    """Its own pace: 64 KiB, then nothing, then the rest, while the room has long gone past."""
-    house = houses(limits={**FAST, "max_lag_messages": 64})
-    epoch = house.connect("anna", start=0).welcome.epoch
-    last = house.fill(scaled(100000, 3000), "message {} " + "x" * 40)
-    slow = house.raw("slow", start=pb.Resume(epoch=epoch), window=65535)
-    slow.wait(lambda: slow.received + len(slow.stream.data) == 65535, "64 KiB")
-    talker = house.connect("talker", start=0)
-    for i in range(scaled(300)):
-        last = talker.say(f"meanwhile {i}").id
-    slow.grant(2**30)
-    slow.wait(lambda: slow.messages[-1].id >= last, "everything")
-    assert [m.id for m in slow.messages] == list(range(1, last + 1))
-    slow.close()
-    talker.ping()
-
-
-def test_who_does_not_read_at_all_is_cut_after_a_while(houses):
-    age = 1.0
-    house = houses(limits={**FAST, "max_lag_age_ms": int(age * 1000)})
-    anna = house.connect("anna", start=0)
-    sleeper = house.raw("sleeper", start=0, window=1000).joined()
-    start = time.monotonic()
-    for _ in range(50):
-        anna.say("x" * 1000)
-    assert sleeper.status() == Code.RESOURCE_EXHAUSTED.value[0]
-    assert age <= time.monotonic() - start <= age * SLACK
-    sleeper.close()
-    anna.ping()
-    assert comes_in(house, "sleeper")
-
-
-def test_who_has_nothing_to_read_is_not_cut(houses):
-    """A closed window is no offence while there is nothing to say."""
-    age, longer = 0.3, 1.2
-    house = houses(limits={**FAST, "max_lag_age_ms": int(age * 1000),
-                           "join_timeout_ms": int(longer * 1000)})
-    anna = house.connect("anna", start=0)
-    quiet = house.raw("quiet", start=0, window=1000).joined()
-    quiet.window(0)
-    start = time.monotonic()
-    late = house.session()  # never says hello: a clock that the daemon goes by
-    assert refused(late)[0] == Code.UNAUTHENTICATED
-    assert time.monotonic() - start >= longer > 2 * age
-    quiet.window(2**20)
-    quiet.connection.flush()
-    anna.say("at last")
-    quiet.wait(lambda: quiet.messages, "a message")
-    assert quiet.messages[0].text == "at last"
-    quiet.close()
-
-
-def test_who_reads_slowly_delays_nobody(houses):
-    house = houses(limits={**FAST, "max_lag_age_ms": 60000})
-    anna, bert = house.connect("anna", start=0), house.connect("bert", start=0)
-    sleepers = [house.raw(f"sleeper{i}", start=0, window=1) for i in range(5)]
-    for _ in range(scaled(200)):
-        anna.say("x" * 1000)
-        bert.receive()
-    house.daemon.process.terminate()
-    assert (anna.end(), bert.end()) == (Code.UNAVAILABLE, Code.UNAVAILABLE)
-    assert house.daemon.stop() < DRAIN + 2
-    for sleeper in sleepers:
-        sleeper.close()
-
-
-# Another's place
-
-def test_a_secret_takes_the_place_of_a_session_that_seems_to_be_there(house):
-    """The connection of the first hangs: nobody reads, nobody closes it."""
-    hung = house.raw("anna", start=0).joined()
-    bert = house.connect("bert", start=0)
-    bert.say("while anna hangs")
-    assert refused(house.try_connect("anna"))[0] == Code.ALREADY_EXISTS
-    back = house.connect("anna", start=resume(hung, after_id=0))
-    back.expect(("bert", "while anna hangs"))
-    assert back.welcome.session != hung.welcome.session
-    assert back.welcome.resume_secret != hung.welcome.resume_secret
-    assert back.say("back again").id == 2
-    assert hung.status() != Code.OK.value[0]
-    hung.close()
-
-
-def test_a_secret_takes_a_place_although_its_holder_does_not_read(house):
-    hung = house.raw("anna", start=0, window=1000).joined()
-    bert = house.connect("bert", start=0)
-    for _ in range(20):
-        last = bert.say("x" * 1000)
-    back = house.connect("anna", start=resume(hung, after_id=0))
-    assert len(back.read_to(last.id)) == 20
-    hung.close()
-
-
-def test_a_secret_takes_a_place_when_all_are_taken(houses):
-    house = houses(limits={**FAST, "max_sessions_per_user": 2})
-    first, second = (house.connect("", ALICE_TOKEN, start=0) for _ in range(2))
-    assert refused(house.try_connect("", ALICE_TOKEN))[0] == Code.RESOURCE_EXHAUSTED
-    back = house.connect("", ALICE_TOKEN, start=resume(first))
-    assert first.end() != Code.OK
-    assert second.code is None
-    back.say("hello")
-    second.expect(("alice", "hello"))
-
-
-def test_a_listener_takes_a_listeners_place(houses):
-    house = houses(limits={**FAST, "max_sessions_per_user": 1})
-    first = house.listen(ALICE_TOKEN, start=0)
-    second = house.listen(ALICE_TOKEN, start=resume(first))
-    assert first.end() != Code.OK
-    house.connect("anna").say("hello")
-    second.expect(("anna", "hello"))
-
-
-@pytest.mark.parametrize("token", ["token2", ALICE_TOKEN])
-def test_a_secret_is_worth_nothing_with_another_token(house, token):
-    anna = house.connect("anna", start=0)
-    session = house.try_connect("anna", token, start=resume(anna))
-    assert refused(session)[0] in (Code.ALREADY_EXISTS, Code.PERMISSION_DENIED)
-    anna.ping()
-
-
-def test_a_secret_does_not_let_in(house):
-    anna = house.connect("anna", start=0)
-    for token in (None, "wrong"):
-        assert refused(house.try_connect("anna", token, start=resume(anna)))[0] == \
-            Code.UNAUTHENTICATED
-    anna.ping()
-
-
-def test_a_secret_takes_the_place_of_the_same_user_only(house):
-    anna = house.connect("anna", start=0)
-    house.connect("bella", start=resume(anna)).ping()
-    anna.ping()
-
-
-def test_a_wrong_secret_is_no_secret(house):
-    anna = house.connect("anna", start=0)
-    secret = anna.welcome.resume_secret
-    for wrong in ("", secret[:-1], secret + "x", "x" * len(secret), secret.swapcase()):
-        if wrong != secret:
-            session = house.try_connect("anna", start=resume(anna, secret=wrong))
-            assert refused(session)[0] == Code.ALREADY_EXISTS
-    anna.ping()
-
-
-def test_no_secret_takes_the_place_of_a_session_without_one(house):
-    anna = seed(house, "anna")
-    mallory = house.try_connect("anna", start=pb.Resume(secret="\0" * 32))
-    assert refused(mallory)[0] == Code.ALREADY_EXISTS
-    assert anna.code is None
-
-
-def test_a_secret_works_once(house):
-    anna = house.connect("anna", start=0)
-    back = house.connect("anna", start=resume(anna))
-    assert anna.end() != Code.OK
-    assert refused(house.try_connect("anna", start=resume(anna)))[0] == Code.ALREADY_EXISTS
-    back.ping()
-
-
-def test_a_secret_dies_with_a_kick(house):
-    anna = house.connect("anna", start=0)
-    assert chatctl("kick", "anna", socket=house.daemon.control).status == 0
-    assert anna.end() == Code.ABORTED
-    again = house.connect("anna", start=0)
-    assert refused(house.try_connect("anna", start=resume(anna)))[0] == Code.ALREADY_EXISTS
-    again.ping()
-
-
-def test_a_secret_of_before_a_restart_harms_nothing(house):
-    anna = house.connect("anna", start=0)
-    anna.say("before")
-    house.restart()
-    back = house.connect("anna", start=resume(anna, after_id=0))
-    back.expect(("anna", "before"))
-    assert back.gaps == []
-
-
-def test_secrets_are_not_logged(house):
-    anna = house.connect("anna", start=0)
-    back = house.connect("anna", start=resume(anna))
-    house.stop()
-    for secret in (anna.welcome.resume_secret, back.welcome.resume_secret):
-        assert secret not in house.daemon.log_text()
-
-
-# Presence
-
-def present(session, *names):
-    """Waits until exactly these are there, oneself aside."""
-    def others():
-        return session.present - {session.welcome.user}
-    session.until(lambda: others() == set(names),
-                  lambda: f"{sorted(names)} to be there; {sorted(others())} are")
-
-
-def test_presence_is_told_to_those_who_want_it(house):
-    quiet = house.connect("quiet")
-    anna = house.connect("anna", presence=True)
-    present(anna, "quiet")
-    alice = house.listen(ALICE_TOKEN, presence=True)
-    present(alice, "quiet", "anna")
-    present(anna, "quiet", "alice")
-    quiet.ping()
-    assert quiet.presences == []
-
-
-def test_presence_knows_the_members_of_both_protocols(house):
-    anna = house.connect("anna", presence=True)
-    session = SeedSession(house.channel())
-    session.send("old", OPEN_TOKEN)
-    present(anna, "old")
-
-
-def test_who_joins_is_told_at_once_and_who_leaves_after_a_while(house):
-    anna = house.connect("anna", presence=True)
-    bert = house.connect("bert")
-    start = time.monotonic()
-    present(anna, "bert")
-    assert time.monotonic() - start < 5
-    left = time.monotonic()
-    bert.half_close()
-    bert.end()
-    present(anna)
-    assert 4.9 <= time.monotonic() - left <= 5 * SLACK
-
-
-def test_who_comes_back_soon_was_never_gone(house):
-    anna = house.connect("anna", presence=True)
-    house.connect("dora")
-    bert = house.connect("bert")
-    present(anna, "bert", "dora")
-    told = len(anna.presences)
-    bert.half_close()
-    bert.end()
-    bert = house.connect("bert")
-    house.streams[1].half_close()  # dora; behind her leaving, bert's would have been told
-    present(anna, "bert")
-    changes = anna.presences[told:]
-    assert not any("bert" in [*change.joined, *change.left] for change in changes), changes
-    bert.ping()
-
-
-def test_another_session_of_one_who_is_there_is_not_told(house):
-    anna = house.connect("anna", presence=True)
-    phone = house.connect("", ALICE_TOKEN)
-    present(anna, "alice")
-    told = len(anna.presences)
-    laptop = house.connect("", ALICE_TOKEN)
-    phone.half_close()
-    phone.end()
-    dora = house.connect("dora")
-    dora.half_close()
-    dora.end()
-    anna.until(lambda: any("dora" in change.left for change in anna.presences), "dora has left")
-    assert not any("alice" in [*change.joined, *change.left] for change in anna.presences[told:])
-    assert "alice" in anna.present
-    laptop.ping()
-
-
-def test_presence_is_coalesced_for_who_is_behind(houses):
-    """Who cannot be told now gets one difference later, not every step."""
-    house = houses(limits={**FAST, "max_lag_age_ms": 60000})
-    watcher = house.raw("watcher", start=0, presence=True, window=1000).joined()
-    talker = house.connect("talker", start=0)
-    for _ in range(10):
-        talker.say("x" * 1000)  # the window is shut now
-    n = 40
-    for i in range(n):
-        house.connect(f"member{i}")
-    told = len(watcher.presences)
-    watcher.grant(2**20)
-    watcher.wait(lambda: sum(len(p.joined) for p in watcher.presences) > n, "all members")
-    there = [name for change in watcher.presences for name in change.joined]
-    assert {f"member{i}" for i in range(n)} <= set(there)
-    assert len(watcher.presences) - told < n / 4
-    watcher.close()
-
-
-def test_presence_is_off_above_two_hundred_members(houses):
-    house = houses(limits={**FAST, "max_lag_age_ms": 60000})
-    anna = house.connect("anna", presence=True)
-    house.connect("bert")
-    present(anna, "bert")
-    crowd = [house.raw(f"member{i}", start=0, source=f"127.0.7.{1 + i}").joined()
-             for i in range(205)]
-    late = house.connect("late", presence=True)
-    house.connect("later").say("one more thing")
-    for session in (anna, late):
-        session.until(lambda: any(m.text == "one more thing" for m in session.messages),
-                      "the message")
-        session.ping()
-        assert "later" not in session.present
-    assert "member0" not in late.present
-    for raw in crowd:
-        raw.close()
-    present(anna, "bert", "late", "later")
-    present(late, "anna", "bert", "later")

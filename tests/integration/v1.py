@@ -18,7 +18,7 @@ import grpc
 
 import http2
 import wire
-from clients import connect
+from clients import Session as SeedSession, connect
 from harness import ALICE_TOKEN, DEADLINE, OPEN_TOKEN, Waiter
 
 pb, pb_grpc = wire.stubs("chatroom/v1/chatroom.proto")
@@ -283,6 +283,23 @@ class Listener(Stream):
         threading.Thread(target=self._read, daemon=True).start()
 
 
+def refused(stream):
+    """(code, details) of a stream that was not let in."""
+    code = stream.end()
+    assert code != grpc.StatusCode.OK
+    assert stream.welcome is None
+    return code, stream.details
+
+
+def failure(call, *arguments, **options):
+    """The code of a unary call that fails."""
+    try:
+        call(*arguments, timeout=DEADLINE, **options)
+    except grpc.RpcError as e:
+        return e.code()
+    raise AssertionError("it does not fail")
+
+
 def start_field(start):
     if isinstance(start, int):
         return {"history": pb.History(count=start)}
@@ -352,6 +369,14 @@ class House:
     def connect(self, user="", token=OPEN_TOKEN, **arguments):
         return self.try_connect(user, token, **arguments).joined()
 
+    def comes_in(self, name, **arguments):
+        """Whether somebody of that name is let in, or else somebody has it still."""
+        session = self.try_connect(name, **arguments)
+        session.wait_for(lambda: session.welcome or session.code, "a welcome, or the end")
+        if session.welcome is None:
+            assert session.code == grpc.StatusCode.ALREADY_EXISTS, session.details
+        return session.welcome is not None
+
     def listen(self, token=ALICE_TOKEN, start=None, presence=False):
         return self._keep(Listener(self.channel(), token, start, presence)).joined()
 
@@ -374,6 +399,18 @@ class House:
     def _keep(self, stream):
         self.streams.append(stream)
         return stream
+
+    def seed(self, name, token=OPEN_TOKEN):
+        """A member by the first chatroom's protocol, who is in the room."""
+        hears = self.connect("herald", start=0)
+        session = SeedSession(self.channel())
+        session.send(name, token)
+        text = session.sync()
+        while hears.receive().text != text:
+            pass
+        hears.half_close()
+        hears.end()
+        return session
 
     def raw(self, user, token=OPEN_TOKEN, start=None, presence=False, **arguments):
         """A Connect stream on a plain socket, for what no library would do; welcomed or not."""
