@@ -15,10 +15,10 @@
 #define REMEMBER_TIMEOUT_MS 20000
 
 static uint64_t random_number(void) {
-        uint64_t n = 0;
+        uint64_t n;
 
-        (void) getrandom(&n, sizeof(n), 0);
-        return n;
+        /* It spreads clients that come back: without it they come back at once. */
+        return getrandom(&n, sizeof(n), 0) == sizeof(n) ? n : 0;
 }
 
 static int make_request(Chat *c, Request *ret) {
