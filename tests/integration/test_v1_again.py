@@ -225,6 +225,15 @@ def test_a_secret_dies_with_a_kick(house):
     again.ping()
 
 
+def test_a_secret_dies_with_the_token(house):
+    alice = house.connect("", ALICE_TOKEN, start=0)
+    assert chatctl("revoke", "alice", socket=house.daemon.control).status == 0
+    assert alice.end() == Code.UNAUTHENTICATED
+    assert (alice.goodbye.code, alice.goodbye.retry_after_ms) == (Code.UNAUTHENTICATED.value[0], 0)
+    assert refused(house.try_connect("", ALICE_TOKEN, start=resume(alice)))[0] == \
+        Code.UNAUTHENTICATED
+
+
 def test_a_secret_of_before_a_restart_harms_nothing(house):
     anna = house.connect("anna", start=0)
     anna.say("before")

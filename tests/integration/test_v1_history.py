@@ -2,6 +2,7 @@
 """chatroom.v1: what was said before, and going on where one was."""
 import os
 import shutil
+import sqlite3
 
 import pytest
 
@@ -9,6 +10,7 @@ from clients import Session as SeedSession
 from harness import ALICE_TOKEN, OPEN_TOKEN, configuration, scaled
 from v1 import BERTA_TOKEN, FAST, TOKENS, pb, resume
 
+DAY_MS = 24 * 60 * 60 * 1000
 SMALL_RING = {**FAST, "max_lag_messages": 64}
 
 
@@ -212,6 +214,86 @@ def test_ids_go_on_though_nothing_of_old_is_kept(houses):
     anna = house.connect("anna", start=0)
     assert (anna.welcome.epoch, anna.welcome.head, anna.welcome.first) == (epoch, 300, 300)
     assert anna.say("next").id == 301
+
+
+def test_what_is_too_old_goes(houses):
+    house = houses(limits=SMALL_RING, history={"keep_days": 30})
+    epoch, last = said(house, 100)
+    house.stop()
+    in_the_log(house, f"UPDATE messages SET time_ms = time_ms - {31 * DAY_MS} WHERE id <= 40")
+    house.start()
+    house.eventually(lambda: house.welcome().first == 41, "the oldest messages to go")
+    session = house.connect("anna", start=at(epoch, 0))
+    assert [m.id for m in session.read_to(last)] == list(range(41, last + 1))
+    assert [(gap.from_id, gap.to_id) for gap in session.gaps] == [(1, 40)]
+
+
+def test_who_reads_slower_than_it_is_kept_is_told_what_is_missing(houses):
+    """In the middle of reading on, not at the start."""
+    house = houses(limits=SMALL_RING)
+    epoch = house.welcome().epoch
+    last = house.fill(3000, "message {} " + "x" * 100)
+    slow = house.raw("slow", start=at(epoch, 0), window=65535)
+    slow.wait(lambda: slow.received + len(slow.stream.data) == 65535, "64 KiB")
+    house.daemon.reload(configuration(limits=SMALL_RING, tokens=TOKENS,
+                                      history={"keep_messages": 100}))
+    house.eventually(lambda: house.welcome().first > 2000, "the oldest messages to go")
+    slow.grant(2**30)
+    slow.wait(lambda: slow.messages and slow.messages[-1].id == last, "everything")
+    assert len(slow.gaps) == 1
+    gap = slow.gaps[0]
+    assert [m.id for m in slow.messages] == \
+        [*range(1, gap.from_id), *range(gap.to_id + 1, last + 1)]
+    assert 1 < gap.from_id <= gap.to_id < last
+    slow.close()
+
+
+# What was sent before, and is sent again long after
+
+def in_the_log(house, statement):
+    """Changes the log of a daemon that is not running."""
+    with sqlite3.connect(os.path.join(house.state, "log.db")) as db:
+        assert db.execute(statement).rowcount > 0
+    db.close()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_was_said_is_remembered_although_it_is_not_kept(houses, restart):
+    house = houses(limits=SMALL_RING, history={"keep_messages": 1})
+    anna = house.connect("anna", start=0)
+    first = anna.say("once", "one")
+    anna.half_close()
+    anna.end()
+    last = house.fill(200)
+    house.eventually(lambda: house.welcome().first > first.id, "it to go")
+    if restart:
+        house.restart()
+    anna = house.connect("anna", start=0)
+    assert anna.say("once", "one") == first
+    assert anna.say("next", "two").id == last + 1
+
+
+@pytest.mark.parametrize("hours, same", [(23, True), (25, False)])
+def test_a_client_id_is_remembered_for_a_day(houses, hours, same):
+    house = houses()
+    anna = house.connect("anna", start=0)
+    first = anna.say("once", "one")
+    house.stop()
+    in_the_log(house, f"UPDATE keys SET time_ms = time_ms - {hours * DAY_MS // 24}")
+    house.start()
+    channel = house.channel()
+
+    def answer():
+        anna = house.connect("anna", start=0, channel=channel)
+        ack = anna.say("once", "one")
+        anna.half_close()
+        anna.end()
+        return ack.id
+
+    if same:
+        assert answer() == first.id
+    else:
+        house.eventually(lambda: answer() > first.id, "it to be forgotten")
 
 
 # Without a history, and with another

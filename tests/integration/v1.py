@@ -463,7 +463,7 @@ class Raw:
         self.welcome = self.last_ack = None
         self.responses = 0
         self.acked = self.received = 0  # acks and notices; bytes
-        self.messages, self.notices, self.presences = [], [], []
+        self.messages, self.notices, self.presences, self.gaps = [], [], [], []
 
     def send(self, text, client_id=None):
         """Goes out with the next wait()."""
@@ -512,6 +512,8 @@ class Raw:
             self.acked += len(response.acks) + len(response.notices)
             for ack in response.acks:
                 self.last_ack = ack
+            if response.HasField("gap"):
+                self.gaps.append(response.gap)
             if response.HasField("presence"):
                 self.presences.append(response.presence)
         self.received += size
