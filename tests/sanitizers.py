@@ -4,6 +4,8 @@ import glob
 import json
 import os
 
+SUPPRESSIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lsan.supp")
+
 
 def of(build):
     """The sanitizers of a meson build directory: 'address,undefined', 'thread' or 'none'."""
@@ -19,6 +21,7 @@ def environment(log_prefix):
         # The link order is for programs that do not know better: tests preload a broken disk.
         "ASAN_OPTIONS": f"{common}:detect_leaks=1:detect_stack_use_after_return=1:abort_on_error=0"
                         ":verify_asan_link_order=0",
+        "LSAN_OPTIONS": f"suppressions={SUPPRESSIONS}:print_suppressions=0",
         "UBSAN_OPTIONS": f"{common}:print_stacktrace=1:halt_on_error=1",
         # Debian's libraries are not instrumented: what happens inside them cannot be judged.
         # gRPC's own threads may outlive main().
