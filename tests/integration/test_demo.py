@@ -26,7 +26,6 @@ ids = iter(range(1, 1000000))
 
 async def connect(requests, context):
     inbox = asyncio.Queue()
-    members.append(inbox)
 
     async def read():
         user = None
@@ -35,6 +34,7 @@ async def connect(requests, context):
                 user = request.hello.user
                 inbox.put_nowait(pb.ConnectResponse(welcome=pb.Welcome(
                     user=user, room="lobby", epoch="e", max_text=4096, max_unacknowledged=64)))
+                members.append(inbox)  # behind its welcome, which has to come first
                 continue
             said = pb.Message(id=next(ids), user=user, text=request.send.text,
                               client_id=request.send.client_id, time_ms=int(time.time() * 1000))
