@@ -3,7 +3,7 @@
  * What one reader is sent, on its worker's thread.
  *
  * Readers of one shard mostly stand at the same place, so the entries behind that place are taken
- * from the ring once per pass and kept in the window for all of them; and since every v1 session is
+ * from the ring once and kept in the window for all of them; and since every v1 session is
  * sent the same messages in the same form, they are joined once, too.
  */
 #include <time.h>
@@ -207,6 +207,8 @@ static bool has_work(const Worker *w, const Reader *r) {
 void reader_pump(Reader *r) {
         Worker *w = r->worker;
 
+        w->head = ring_head(w->ring);
+        w->first = ring_first(w->ring);
         if (has_work(w, r))
                 r->wire == WIRE_SEED ? send_seed(w, r) : send_v1(w, r);
         else if (r->busy && !r->dead && r->wire == WIRE_SEED && r->cursor + 1 < w->first)

@@ -29,7 +29,6 @@ static void call_free(RpcCall *call) {
         grpc_slice_unref(call->received);
         grpc_slice_unref(call->status_text);
         grpc_slice_unref(call->status_details);
-        free(call->path);
         free(call->bearer);
         free(call);
 }
@@ -63,7 +62,7 @@ void rpc_call_taken(RpcCall *call, unsigned events) {
 
 /* ---- opening */
 
-static RpcCall *call_new(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registered) {
+static RpcCall *call_new(Rpc *rpc, RpcQueue *queue) {
         RpcCall *call = calloc(1, sizeof(*call));
 
         if (!call)
@@ -71,7 +70,6 @@ static RpcCall *call_new(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registe
         atomic_init(&call->refs, 1);
         call->rpc = rpc;
         call->queue = queue;
-        call->registered = registered;
         call->fd = -1;
         call->received = grpc_empty_slice();
         call->status_text = grpc_empty_slice();
@@ -83,23 +81,17 @@ static RpcCall *call_new(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registe
         return call;
 }
 
-int rpc_call_request(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registered) {
-        RpcCall *call = call_new(rpc, queue, registered);
+/* For whatever method: those that are registered with gRPC cost each connection a table of them. */
+int rpc_call_request(Rpc *rpc, RpcQueue *queue) {
+        RpcCall *call = call_new(rpc, queue);
         RpcTag *tag;
-        grpc_call_error e;
 
         if (!call)
                 return -ENOMEM;
         tag = &call->tags[OPERATION_OPEN];
         RPC_HAND_OVER(tag);
-        if (registered)
-                e = grpc_server_request_registered_call(
-                        rpc->server, registered->handle, &call->call, &call->deadline,
-                        &call->metadata, NULL, queue->cq, queue->cq, tag);
-        else
-                e = grpc_server_request_call(rpc->server, &call->call, &call->details,
-                                             &call->metadata, queue->cq, queue->cq, tag);
-        if (e != GRPC_CALL_OK) {
+        if (grpc_server_request_call(rpc->server, &call->call, &call->details, &call->metadata,
+                                     queue->cq, queue->cq, tag) != GRPC_CALL_OK) {
                 rpc_call_unref(call);
                 return -EINVAL;
         }
@@ -136,6 +128,13 @@ static char *find_bearer(const grpc_metadata_array *metadata) {
         return NULL;
 }
 
+static int find_method(const Rpc *rpc, grpc_slice path) {
+        for (size_t i = 0; i < rpc->n_methods; i++)
+                if (grpc_slice_str_cmp(path, rpc->methods[i].path) == 0)
+                        return rpc->methods[i].method;
+        return RPC_METHOD_UNKNOWN;
+}
+
 /* A connection that was handed over is called "fd:N" by gRPC. */
 static int find_fd(grpc_call *call) {
         char *peer = grpc_call_get_peer(call);
@@ -155,9 +154,8 @@ static void on_open(RpcCall *call, bool ok) {
                 return;
         }
         if (!atomic_load(&call->rpc->draining))
-                (void) rpc_call_request(call->rpc, call->queue, call->registered);
-        if (!call->registered)
-                call->path = slice_to_string(call->details.method);
+                (void) rpc_call_request(call->rpc, call->queue);
+        call->method = find_method(call->rpc, call->details.method);
         call->bearer = find_bearer(&call->metadata);
         call->fd = find_fd(call->call);
         op.data.recv_close_on_server.cancelled = &call->cancelled;
@@ -357,11 +355,7 @@ void rpc_call_dispatch(RpcTag *tag, bool ok) {
 /* ---- what the loop asks */
 
 int rpc_call_method(const RpcCall *call) {
-        return call->registered ? call->registered->method : RPC_METHOD_UNKNOWN;
-}
-
-const char *rpc_call_path(const RpcCall *call) {
-        return call->path ? call->path : "";
+        return call->method;
 }
 
 const char *rpc_call_bearer(const RpcCall *call) {

@@ -35,17 +35,16 @@ struct RpcCall {
         atomic_uint refs;
         Rpc *rpc;
         RpcQueue *queue;
-        const struct RpcRegistered *registered; /* NULL: the catch-all for unknown methods */
         grpc_call *call;
         RpcTag tags[OPERATIONS];
         MailboxItem item;
         void *userdata;
 
         /* opening */
-        gpr_timespec deadline;
         grpc_metadata_array metadata;
         grpc_call_details details;
-        char *path, *bearer;
+        int method;
+        char *bearer;
         int fd;
         int cancelled;
 
@@ -68,16 +67,11 @@ struct RpcPayload {
         grpc_slice slice;
 };
 
-typedef struct RpcRegistered {
-        void *handle;
-        int method;
-} RpcRegistered;
-
 struct Rpc {
         grpc_server *server;
         Mailbox *mailbox;
-        RpcRegistered *registered;
-        size_t n_registered;
+        RpcMethod *methods;
+        size_t n_methods;
         RpcQueue *queues;
         size_t n_queues;
         RpcTag drain_tag;
@@ -103,7 +97,7 @@ struct Rpc {
 void rpc_dispatch(Rpc *rpc, RpcTag *tag, bool ok);
 
 /* rpc-call.c: a call's life as the queue threads see it. */
-int rpc_call_request(Rpc *rpc, RpcQueue *queue, const RpcRegistered *registered);
+int rpc_call_request(Rpc *rpc, RpcQueue *queue);
 void rpc_call_dispatch(RpcTag *tag, bool ok);
 
 /* rpc-details.c: metadata for the status, in call->trailer. How many; 0: nothing is to be added. */

@@ -60,8 +60,8 @@ enum {
 };
 
 typedef struct RpcMethod {
-        const char *path;
-        int method; /* what rpc_call_method() answers; not negative */
+        const char *path; /* outlives the server */
+        int method;       /* what rpc_call_method() answers; not negative */
 } RpcMethod;
 
 typedef struct RpcConfig {
@@ -101,7 +101,6 @@ RpcCall *rpc_call_unref(RpcCall *call);
 void rpc_call_taken(RpcCall *call, unsigned events);
 
 int rpc_call_method(const RpcCall *call);
-const char *rpc_call_path(const RpcCall *call);   /* of an unknown method */
 const char *rpc_call_bearer(const RpcCall *call); /* token of the metadata; NULL: none */
 /* One value of the metadata, for the caller to free; NULL: there is none. */
 char *rpc_call_metadata(const RpcCall *call, const char *key);

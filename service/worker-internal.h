@@ -81,9 +81,10 @@ struct Worker {
         size_t n_readers, capacity;
         size_t n_alive; /* readers, and those that are detached and wait for a send to come back */
         bool quitting;
-        uint64_t head;  /* what this pass goes up to */
-        uint64_t first; /* the oldest entry there was when it began */
-        bool behind;    /* an idle reader has not reached it */
+        uint64_t head;   /* of the ring, as the reader found it whose turn it is */
+        uint64_t first;  /* the oldest entry there was then */
+        uint64_t passed; /* the head when the last pass began */
+        bool behind;     /* an idle reader has not reached the head */
         RingEntry *window[WINDOW];
         uint64_t window_after;
         size_t window_n;

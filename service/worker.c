@@ -65,8 +65,11 @@ static void handle(Worker *w, Reader *r, unsigned flags) {
         }
 }
 
+/* What is published meanwhile goes to those whose turn comes later, and to the others in the next
+ * pass: a burst costs most of them one send. */
 static void pass(Worker *w) {
         w->behind = false;
+        w->passed = ring_head(w->ring);
         for (size_t i = 0; i < w->n_readers; i++)
                 reader_pump(w->readers[i]);
 }
@@ -83,8 +86,6 @@ static void *worker_thread(void *userdata) {
         unsigned flags;
 
         for (;;) {
-                uint64_t head;
-
                 if (w->quitting && w->n_alive == 0)
                         return NULL;
                 if (!w->behind)
@@ -97,10 +98,7 @@ static void *worker_thread(void *userdata) {
                         else
                                 answer(w);
                 }
-                head = ring_head(w->ring);
-                if (head != w->head || w->behind) {
-                        w->head = head;
-                        w->first = ring_first(w->ring);
+                if (w->behind || w->passed != ring_head(w->ring)) {
                         pass(w);
                         if (!w->behind)
                                 window_clear(w);
@@ -115,7 +113,7 @@ int worker_new(Worker **ret, Ring *ring) {
         if (!w)
                 return -ENOMEM;
         w->ring = ring;
-        w->head = ring_head(ring);
+        w->passed = ring_head(ring);
         pthread_mutex_init(&w->parts_lock, NULL);
         r = mailbox_new(&w->mailbox);
         if (r != 0)

@@ -25,6 +25,7 @@ import sanitizers  # noqa: E402
 BUILD = os.path.abspath(os.environ.get("CHATROOM_BUILD", os.path.join(ROOT, "build")))
 CHATROOMD = os.path.join(BUILD, "service", "chatroomd")
 SCALE = float(os.environ.get("CHATROOM_SCALE", "1"))
+WORKERS = int(os.environ.get("CHATROOM_WORKERS", "0"))  # 0: as many as there are processors
 
 DEADLINE = 30.0  # seconds that any condition may take to come true
 DRAIN = 5.0  # seconds that a drain is bounded by
@@ -101,7 +102,7 @@ def configuration(server=None, limits=None, tokens=None, history=None):
         tokens = [("*", OPEN_TOKEN), ("*", "token2"), ("alice", ALICE_TOKEN)]
     return {
         "server": {"listen": "127.0.0.1:0", "allow": "127.0.0.0/8", "admin_group": "root",
-                   **(server or {})},
+                   "workers": WORKERS, **(server or {})},
         "limits": dict(limits or {}),
         **({"history": dict(history)} if history else {}),
         "tokens": tokens,

@@ -6,9 +6,10 @@ import threading
 import time
 
 import grpc
+import pytest
 
 from clients import SYNC, connect
-from harness import DEADLINE, OPEN_TOKEN, scaled
+from harness import DEADLINE, OPEN_TOKEN, WORKERS, scaled
 from http2 import Connection, Crowd, grpc_messages
 from wire import Message, encode
 
@@ -135,11 +136,13 @@ def test_64_joins_in_one_packet(room):
     connection.close()
 
 
-def test_a_thousand_receivers_get_every_message_in_one_order(daemons):
-    """10 senders at once, 200 messages each: all receivers' sequences have the same SHA-256."""
-    senders, each = 10, scaled(200, 20)
-    n = scaled(1000, 20)
-    room = daemons.room(limits=WIDE)
+@pytest.mark.parametrize("n, each, workers", [(1000, 200, WORKERS), (200, 50, 1), (200, 50, 2),
+                                              (200, 50, 8)])
+def test_all_receivers_get_every_message_in_one_order(daemons, n, each, workers):
+    """10 senders at once: all receivers' sequences have the same SHA-256."""
+    senders, each = 10, scaled(each, 20)
+    n = scaled(n, 20)
+    room = daemons.room(limits=WIDE, server={"workers": workers})
     everybody, members = crowd(room.daemon, n)
     until_all_hear(room, everybody, members, room.join("speaker"))
 
