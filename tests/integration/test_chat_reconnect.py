@@ -251,6 +251,25 @@ def test_a_log_that_began_anew_is_told_of_and_read_from_its_beginning(chat, serv
     assert server.hellos[-1][1].resume.epoch == "epoch-2"
 
 
+def test_an_older_copy_of_the_log_is_a_log_that_began_anew(chat, server):
+    """Its next messages have ids that were seen."""
+    c = chat("--json")
+    server.wait_joined()
+    for i in range(5):
+        server.say("bob", f"old {i}")
+    c.out.wait_for("old 4")
+    server.die()
+    server.put_back(2)
+    server.say("bob", "new 1")
+    server.start()
+    server.wait_hellos(2)
+    server.say("bob", "new 2")
+    c.out.wait_for("new 2")
+    assert c.end() == 0
+    assert messages(c)[5:] == [(1, "old 0"), (2, "old 1"), (3, "new 1"), (4, "new 2")]
+    assert [o["missed"] for o in c.objects if o["type"] == "gap"] == [None]
+
+
 def test_reading_ends_though_the_log_began_anew_meanwhile(start, server, token):
     for i in range(20):
         server.say("bob", f"{i}")

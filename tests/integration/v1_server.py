@@ -182,6 +182,12 @@ class V1Server:
         with self._changed:
             self.epoch, self.log, self.first, self.known = epoch, [], 1, {}
 
+    def put_back(self, n):
+        """An older copy of the log, with so many messages."""
+        with self._changed:
+            self.log = self.log[:n]
+            self.known = {key: m for key, m in self.known.items() if m.id <= n}
+
     def end(self, code=None, details="", retry_after_ms=None):
         """Ends all sessions; without a code, with OK; with a goodbye if it says when to return."""
         for member in list(self.members.values()):
