@@ -304,7 +304,6 @@ def test_who_was_sent_away_returns_when_told(chat, server):
     (grpc.StatusCode.PERMISSION_DENIED, 5),
     (grpc.StatusCode.ABORTED, 6),
     (grpc.StatusCode.INVALID_ARGUMENT, 4),
-    (grpc.StatusCode.ALREADY_EXISTS, 4),
 ])
 def test_whom_the_server_does_not_want_back_does_not_come_back(chat, server, code, status):
     c = chat()
@@ -314,6 +313,28 @@ def test_whom_the_server_does_not_want_back_does_not_come_back(chat, server, cod
     assert c.wait() == status
     assert "not you" in c.err.text
     assert len(server.hellos) == 1
+
+
+def test_a_name_that_is_still_ones_own_is_waited_for(chat, server):
+    """The server has not noticed yet that the last connection is dead."""
+    c = chat("--json")
+    settle(c, server)
+    server.refusing = grpc.StatusCode.ALREADY_EXISTS, "The name is taken."
+    server.end(UNAVAILABLE, "restarting")
+    server.wait_refused(3)
+    server.refusing = None
+    server.wait_hellos(2)
+    assert c.end() == 0
+    assert types(c).count("lost") == 1
+
+
+def test_a_name_that_was_never_ones_own_is_not(chat, server):
+    server.refusing = grpc.StatusCode.ALREADY_EXISTS, "The name is taken."
+    c = chat()
+    assert c.wait() == 4
+    assert "The name is taken." in c.err.text
+    assert "within a minute" in c.err.text
+    assert server.refused == 1
 
 
 def test_a_refusal_with_lines_unsent_says_how_many(chat, server):

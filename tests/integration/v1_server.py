@@ -79,6 +79,7 @@ class V1Server:
         self.outgoing = []  # (user, client_id, text) as it came, repetitions too
         self.left = []  # users that have taken leave
         self.refusing = None  # (code, details) for whoever comes in
+        self.refused = 0
         self.notices = []  # (code, text): refuses that many messages
         self.mute = False  # stores, but neither acknowledges nor passes on
         self.drop_after = None  # cuts everybody off when so many more messages have come
@@ -144,6 +145,9 @@ class V1Server:
 
     def wait_hellos(self, n):
         self.wait_for(lambda: len(self.hellos) >= n)
+
+    def wait_refused(self, n):
+        self.wait_for(lambda: self.refused >= n)
 
     @property
     def heard(self):
@@ -220,6 +224,9 @@ class V1Server:
             raise _Refusal(grpc.StatusCode.PERMISSION_DENIED, "The token is for another name.")
         self.admitting.wait(DEADLINE)
         if self.refusing:
+            with self._changed:
+                self.refused += 1
+                self._changed.notify_all()
             raise _Refusal(*self.refusing)
         return name if user == "*" else user
 
