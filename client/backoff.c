@@ -25,6 +25,16 @@ unsigned backoff_told(Backoff *b, int64_t retry_after_ms, uint64_t random) {
         return (unsigned) retry_after_ms + (unsigned) (random % (SCATTER_MS + 1));
 }
 
+bool backoff_may_be_oneself(Backoff *b, uint64_t now_ms) {
+        if (b->name_until_ms == 0)
+                b->name_until_ms = now_ms + BACKOFF_NAME_MS;
+        return now_ms < b->name_until_ms;
+}
+
+void backoff_joined(Backoff *b) {
+        b->name_until_ms = 0;
+}
+
 void backoff_stood(Backoff *b, uint64_t ms) {
         if (ms >= BACKOFF_STABLE_MS)
                 b->failures = 0;

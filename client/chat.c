@@ -47,9 +47,12 @@ void chat_finish(Chat *c, ExitStatus status) {
         chat_enter(c, PHASE_OVER, 0);
 }
 
-static void add_hints(const Chat *c, ExitStatus status) {
+static void add_hints(const Chat *c, RpcStatus reason, ExitStatus status) {
         size_t n = session_pending(c->session);
 
+        if (reason == RPC_STATUS_ALREADY_EXISTS && !c->joined)
+                screen_notice("if it was you who had it, on a connection that died: the server "
+                              "notices within a minute");
         if (status == EXIT_NOT_ADMITTED && c->token->remembered)
                 screen_notice("the token was remembered from another time; to be asked for a new "
                               "one: chat --forget %s@%s",
@@ -75,7 +78,7 @@ int chat_explain(Chat *c, RpcStatus status, const char *reason, bool reached) {
                 return r;
         if (text && !c->signal) { /* who interrupted it does not ask why it ended */
                 screen_error("%s", text);
-                add_hints(c, exit_status);
+                add_hints(c, status, exit_status);
         }
         chat_finish(c, exit_status);
         return 0;

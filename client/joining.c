@@ -2,7 +2,8 @@
 /*
  * Connections: how one begins, what its end means, and when the next one begins. Only a session
  * that has been in the room is taken up again, and only after an end that time can mend: whom the
- * server does not want, it does not see again.
+ * server does not want, it does not see again. That a name is taken is mended by time if it is
+ * taken by what is left of one's own connection.
  */
 #include <string.h>
 #include <sys/random.h>
@@ -106,15 +107,18 @@ int joining_welcomed(Chat *c) {
         c->joined = true;
         c->lost = false;
         c->joined_at_ms = chat_now_ms();
+        backoff_joined(&c->backoff);
         chat_enter(c, PHASE_IN, 0);
         return first && c->token->typed && c->person ? remember(c) : 0;
 }
 
-static bool may_return(const Chat *c, const RoomLinkEvent *e) {
+static bool may_return(Chat *c, const RoomLinkEvent *e) {
         if (!c->joined || c->options->no_reconnect || c->signal)
                 return false;
         if (c->goodbye && c->retry_after_ms <= 0)
                 return false;
+        if (e->reached && e->status == RPC_STATUS_ALREADY_EXISTS && c->phase == PHASE_JOINING)
+                return backoff_may_be_oneself(&c->backoff, chat_now_ms());
         return !e->reached || e->status == RPC_STATUS_UNAVAILABLE ||
                e->status == RPC_STATUS_RESOURCE_EXHAUSTED;
 }

@@ -184,7 +184,7 @@ int report_lost(const Report *r, RpcStatus status, const char *reason) {
                 return -ENOMEM;
         if (screen_is_json(r->screen))
                 return screen_object(r->screen, "lost", fields, ELEMENTS(fields));
-        screen_notice("connection to %s lost%s%s; making it again", r->address, *words ? ": " : "",
+        screen_notice("connection to %s lost, making it again%s%s", r->address, *words ? ": " : "",
                       words);
         return 0;
 }

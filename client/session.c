@@ -95,7 +95,9 @@ int session_welcome(Session *s, const SessionWelcome *w) {
         s->window = w->window < 1                    ? 1
                     : w->window > SESSION_WINDOW_MAX ? SESSION_WINDOW_MAX
                                                      : w->window;
-        s->anew = known && !same(&s->epoch, w->epoch);
+        /* An older copy of the log that was put back is another log, too: it gives ids that were
+         * seen to other messages. */
+        s->anew = known && (!same(&s->epoch, w->epoch) || s->position > w->head);
         if (s->anew) {
                 /* How much of the new log it will show is up to the server. */
                 s->placed = false;

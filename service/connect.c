@@ -55,18 +55,30 @@ static uint64_t choose_cursor(const Stream *s, const Start *start) {
         return head - (count < kept ? count : kept);
 }
 
+static bool is_secret(const char *secret, const ProtobufCBinaryData *shown) {
+        return secret[0] && memcmp(secret, shown->data, STREAM_SECRET_CHARS) == 0;
+}
+
+/* When a session's peer does not answer, its welcome may be lost: then its owner knows no secret
+ * but the one that it came with. */
+static bool may_take(const Stream *old, const ProtobufCBinaryData *shown) {
+        return is_secret(old->secret, shown) ||
+               (is_secret(old->shown, shown) && connection_is_silent(old->connection));
+}
+
 /* Somebody who comes back may find that his old session has not been noticed to be dead. */
 static void take_over(Stream *s, const StreamIdentity *identity, const Start *start) {
         const ProtobufCBinaryData *secret = start->resume ? &start->resume->secret : NULL;
         const User *user = room_find(s->service->room, &identity->name);
 
-        if (!user || !secret || secret->len != STREAM_SECRET_CHARS)
+        if (!secret || secret->len != STREAM_SECRET_CHARS)
                 return;
-        for (Session *session = user->sessions; session; session = session->user_next) {
+        memcpy(s->shown, secret->data, STREAM_SECRET_CHARS);
+        for (Session *session = user ? user->sessions : NULL; session;
+             session = session->user_next) {
                 Stream *old = CONTAINER_OF(session, Stream, session);
 
-                if (!old->secret[0] ||
-                    memcmp(old->secret, secret->data, STREAM_SECRET_CHARS) != 0 ||
+                if (!may_take(old, secret) ||
                     memcmp(&session->token, &identity->token->hash, sizeof(TokenHash)) != 0)
                         continue;
                 stream_end(old, RPC_ABORTED, "Your session goes on elsewhere.", false);

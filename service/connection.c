@@ -6,6 +6,8 @@
 #include "service/connection.h"
 
 #include <assert.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <uthash.h>
 
@@ -240,6 +242,13 @@ void connection_login_failed(Connection *c, const Limits *limits, uint64_t now_u
 
 bool connection_may_log(Connection *c, uint64_t now_usec) {
         return bucket_take(&c->group->logging, LOG_BURST, LOG_PER_SECOND, now_usec) == 0;
+}
+
+bool connection_is_silent(const Connection *c) {
+        struct tcp_info info = {0};
+        socklen_t size = sizeof(info);
+
+        return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 || info.tcpi_backoff > 0;
 }
 
 void connection_close_soon(Connection *c, uint64_t now_usec) {

@@ -75,6 +75,9 @@ void connection_login_failed(Connection *c, const Limits *limits, uint64_t now_u
 /* Whether one more refusal of its group should be logged: so many at once, then one a second. */
 bool connection_may_log(Connection *c, uint64_t now_usec);
 
+/* Whether the kernel sends again what its peer has not taken; only while a stream of it is open. */
+bool connection_is_silent(const Connection *c);
+
 /* Ends it at the next sweep that finds it without a stream. */
 void connection_close_soon(Connection *c, uint64_t now_usec);
 /* Ends it now; only while a stream of it is open. */

@@ -66,6 +66,7 @@ struct Stream {
         uint64_t presence;                    /* the version that it has been told */
         Fetch *fetch;                         /* what is being read for it */
         char secret[STREAM_SECRET_CHARS + 1]; /* with which its place can be taken; empty: not */
+        char shown[STREAM_SECRET_CHARS + 1];  /* the one that it came with itself; as above */
         Session session;
         Reader *reader;
         sd_event_source *timer; /* to join, to receive again, or to end: one at a time */

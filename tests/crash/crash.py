@@ -36,7 +36,7 @@ CAST = [
     # Whether behind a link of their own; names and kinds.
     (False, ["ann=talker", "ben=talker", "lea=listener"]),
     (False, ["cem=caller", "old=elder", "aged=elder"]),
-    (True, ["dan=talker", "mia=listener"]),
+    (True, ["dan=talker", "mia=listener", "gil=guest"]),
     (True, ["eva=talker", "kim=caller", "senior=elder"]),
 ]
 PATIENCE = 60  # seconds without an acknowledgement that end the run
@@ -83,7 +83,7 @@ class Director:
         h = self.harness
         names = [member.split("=") for _, group in CAST for member in group]
         tokens = [("*", "token-of-elders")] + [(name, f"token-of-{name}") for name, kind in names
-                                               if kind != "elder"]
+                                               if kind not in ("elder", "guest")]
         config = h.configuration(
             server={"allow": "127.0.0.0/8 10.77.0.0/16"}, tokens=tokens,
             limits={"rate_burst": 100, "rate_per_second": 60, "max_sessions_per_user": 100,
@@ -152,21 +152,22 @@ class Director:
 
     def disturb(self):
         """Something happens to some people; what was done to them before is over now and then."""
-        group = self.rng.choice(self.groups)
-        what = self.rng.choice(["drop", "sleep", "cut", "cut", "wake", "wake"])
+        what = self.rng.choice(["drop", "sleep", "sleep", "cut", "cut", "wake", "wake"])
+        away = [g for g in self.groups if g.asleep or g.is_cut]
         if what == "drop":
+            group = self.rng.choice(self.groups)
             group.command(f"drop {self.rng.choice(group.names).split('=')[0]}")
             self.lost += 1
-        elif what == "sleep" and not group.asleep \
-                and sum(g.asleep or g.is_cut for g in self.groups) < 2:
-            group.sleep()
+        elif what == "wake" and away:
+            self.rng.choice(away).restore()
+        elif what == "sleep" and len(away) < 2:
+            self.rng.choice([g for g in self.groups if not g.asleep]).sleep()
             self.slept += 1
-        elif what == "cut" and group.link and not group.is_cut \
-                and sum(g.asleep or g.is_cut for g in self.groups) < 2:
-            group.cut()
-            self.cut += 1
-        elif what == "wake":
-            group.restore()
+        elif what == "cut" and len(away) < 2:
+            whole = [g for g in self.groups if g.link and not g.is_cut]
+            if whole:
+                self.rng.choice(whole).cut()
+                self.cut += 1
 
     # The run
 
@@ -199,7 +200,8 @@ class Director:
         except AssertionError as e:
             raise AssertionError(f"{senders - self.flushed} have not: {e}") from None
         head = self.head()
-        readers = {name for name, kind in everybody.items() if kind in ("talker", "listener")}
+        readers = {name for name, kind in everybody.items()
+                   if kind in ("talker", "guest", "listener")}
         self.tell(f"until {head}")
         try:
             self.wait_for(lambda: set(self.reached) >= readers, "everybody to have read it all")

@@ -50,6 +50,9 @@ def token_of(name):
     return f"token-of-{name}"
 
 
+OPEN_TOKEN = token_of("elders")
+
+
 class Person(threading.Thread):
     def __init__(self, name, target, rng):
         super().__init__(daemon=True)
@@ -59,6 +62,7 @@ class Person(threading.Thread):
         self.dropped = self.stopping = self.quitting = self.over = False
         self.heard = 0.0
         self.wanted = None
+        self.token = token_of(name)
 
     def run(self):
         while not self.quitting:
@@ -161,7 +165,7 @@ class Talker(Reader):
         call = channel.stream_stream(
             f"{v1.SERVICE}/Connect", request_serializer=lambda r: r.SerializeToString(),
             response_deserializer=pb.ConnectResponse.FromString)(
-                iter(self.outbox.get, _END), metadata=v1.bearer(token_of(self.name_)))
+                iter(self.outbox.get, _END), metadata=v1.bearer(self.token))
         self.outbox.put(v1.hello(self.name_, start=self.start_()))
         reader = self.read(call, self.take)
         while self.alive(lambda: self.outbox.put(pb.ConnectRequest(ping=pb.Ping(number=1)))):
@@ -198,6 +202,14 @@ class Talker(Reader):
         self.outbox.put(pb.ConnectRequest(send=pb.Outgoing(client_id=client_id, text=text)))
 
 
+class Guest(Talker):
+    """The same by an open token: the name is one's own as long as one is there, or seems to be."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.token = OPEN_TOKEN
+
+
 class Listener(Reader):
     """Subscribe: reads."""
 
@@ -206,7 +218,7 @@ class Listener(Reader):
             f"{v1.SERVICE}/Subscribe", request_serializer=lambda r: r.SerializeToString(),
             response_deserializer=pb.SubscribeResponse.FromString)(
                 pb.SubscribeRequest(**v1.start_field(self.start_())),
-                metadata=v1.bearer(token_of(self.name_)))
+                metadata=v1.bearer(self.token))
         reader = self.read(call, self.take)
         # There is no asking here. When it is quiet for long, it just comes again.
         while self.alive(lambda: None):
@@ -241,7 +253,7 @@ class Caller(Person):
             client_id, text = self.pending
             try:
                 sent = stub.Send(pb.SendRequest(client_id=client_id, text=text), timeout=DEAD,
-                                 metadata=v1.bearer(token_of(self.name_)))
+                                 metadata=v1.bearer(self.token))
             except grpc.RpcError as e:
                 if e.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED,
                                     grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -272,7 +284,7 @@ class Elder(Person):
         outbox = queue.SimpleQueue()
         call = channel.stream_stream("/chat.Chat/Join", response_deserializer=Message.FromString)(
             iter(outbox.get, _END))
-        outbox.put(encode(user, "token-of-elders"))
+        outbox.put(encode(user, OPEN_TOKEN))
         count, enough = [0], self.rng.randint(30, 400)
 
         def take(message):
@@ -295,7 +307,7 @@ class Elder(Person):
             journal(["left", user])
 
 
-KINDS = {"talker": Talker, "listener": Listener, "caller": Caller, "elder": Elder}
+KINDS = {"talker": Talker, "guest": Guest, "listener": Listener, "caller": Caller, "elder": Elder}
 
 
 def own_network():

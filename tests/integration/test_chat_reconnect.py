@@ -251,6 +251,25 @@ def test_a_log_that_began_anew_is_told_of_and_read_from_its_beginning(chat, serv
     assert server.hellos[-1][1].resume.epoch == "epoch-2"
 
 
+def test_an_older_copy_of_the_log_is_a_log_that_began_anew(chat, server):
+    """Its next messages have ids that were seen."""
+    c = chat("--json")
+    server.wait_joined()
+    for i in range(5):
+        server.say("bob", f"old {i}")
+    c.out.wait_for("old 4")
+    server.die()
+    server.put_back(2)
+    server.say("bob", "new 1")
+    server.start()
+    server.wait_hellos(2)
+    server.say("bob", "new 2")
+    c.out.wait_for("new 2")
+    assert c.end() == 0
+    assert messages(c)[5:] == [(1, "old 0"), (2, "old 1"), (3, "new 1"), (4, "new 2")]
+    assert [o["missed"] for o in c.objects if o["type"] == "gap"] == [None]
+
+
 def test_reading_ends_though_the_log_began_anew_meanwhile(start, server, token):
     for i in range(20):
         server.say("bob", f"{i}")
@@ -285,7 +304,6 @@ def test_who_was_sent_away_returns_when_told(chat, server):
     (grpc.StatusCode.PERMISSION_DENIED, 5),
     (grpc.StatusCode.ABORTED, 6),
     (grpc.StatusCode.INVALID_ARGUMENT, 4),
-    (grpc.StatusCode.ALREADY_EXISTS, 4),
 ])
 def test_whom_the_server_does_not_want_back_does_not_come_back(chat, server, code, status):
     c = chat()
@@ -295,6 +313,28 @@ def test_whom_the_server_does_not_want_back_does_not_come_back(chat, server, cod
     assert c.wait() == status
     assert "not you" in c.err.text
     assert len(server.hellos) == 1
+
+
+def test_a_name_that_is_still_ones_own_is_waited_for(chat, server):
+    """The server has not noticed yet that the last connection is dead."""
+    c = chat("--json")
+    settle(c, server)
+    server.refusing = grpc.StatusCode.ALREADY_EXISTS, "The name is taken."
+    server.end(UNAVAILABLE, "restarting")
+    server.wait_refused(3)
+    server.refusing = None
+    server.wait_hellos(2)
+    assert c.end() == 0
+    assert types(c).count("lost") == 1
+
+
+def test_a_name_that_was_never_ones_own_is_not(chat, server):
+    server.refusing = grpc.StatusCode.ALREADY_EXISTS, "The name is taken."
+    c = chat()
+    assert c.wait() == 4
+    assert "The name is taken." in c.err.text
+    assert "within a minute" in c.err.text
+    assert server.refused == 1
 
 
 def test_a_refusal_with_lines_unsent_says_how_many(chat, server):

@@ -281,5 +281,12 @@ def test_bash_offers_the_options_of_chat(directory):
 def test_zsh_offers_the_options_of_chat(zsh, directory):
     pressed(zsh, "chat --token-f", "ile")
     pressed(zsh, "chat --js", "on ")
+    pressed(zsh, "chat ta", "il ")
+    pressed(zsh, "chat wh", "o ")
+    pressed(zsh, "chat tail --foll", "ow ")
+    since = len(zsh.shown)
+    zsh.type("chat \t\t")
+    zsh.wait_for("send.*tail.*who", since)
+    zsh.type("\x15")
     with open(os.path.join(directory, "mytoken"), "w", encoding="utf-8"):
         pressed(zsh, f"chat --token-file {directory}/myt", "oken ")

@@ -445,7 +445,7 @@ def test_a_log_that_is_damaged_is_set_aside(houses, damage, how):
     assert any(c.isdigit() for c in kept)  # its date
     if "log.db-wal" in before:
         assert any(n.endswith("-wal") for n in aside)
-    assert house.daemon.log_matches("log.db")
+    house.daemon.wait_log("log.db")
     house.restart()
     last = house.connect("anna", start=resume(again, after_id=0))
     assert last.welcome.epoch == again.welcome.epoch
@@ -514,6 +514,41 @@ def test_damaged_pages_end_nothing(houses, where):
     # It is set aside now, or when it is read at the next start; or it can be lived with.
     house.restart()
     house.connect("dora", start=0).ping()
+
+
+def test_damage_that_is_found_while_writing_ends_the_daemon_and_the_next_begins_anew(houses):
+    """Where a sender's client_ids are looked up: nobody looks there before somebody says something.
+    """
+    house = houses()
+    anna = house.connect("anna", start=0)
+    anna.say("before")
+    house.stop()
+    path = os.path.join(house.state, "log.db")
+    with sqlite3.connect(path) as db:
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+        page = db.execute("SELECT rootpage FROM sqlite_master WHERE type = 'index'").fetchone()[0]
+    db.close()
+    with open(path, "r+b") as f:
+        f.seek((page - 1) * size)
+        f.write(b"\xde\xad\xbe\xef" * (size // 4))
+    with open(path, "rb") as f:
+        damaged = f.read()
+    house.start()
+    again = house.connect("anna", start=resume(anna, after_id=0))
+    again.expect(("anna", "before"))
+    again.send("not taken", "one")
+    assert again.end() == Code.UNAVAILABLE
+    assert not again.acks and again.goodbye.retry_after_ms > 0
+    assert house.daemon.exit_status() == 1  # and a service manager starts it again
+    house.daemon.wait_log("damaged")
+    house.daemon.stop(expect=1)
+    house.start()
+    back = house.connect("anna", start=resume(again))
+    assert (back.welcome.head, len(back.gaps)) == (0, 1)
+    assert back.say("not taken", "one").id == 1
+    aside = [name for name in files(house) if name.startswith("log.db.damaged-")]
+    with open(os.path.join(house.state, aside[0]), "rb") as f:
+        assert f.read() == damaged
 
 
 @pytest.mark.parametrize("history", [{}, {"sync": "full"}])

@@ -216,6 +216,35 @@ def test_a_secret_works_once(house):
     back.ping()
 
 
+def out_of_reach(house, name, start):
+    """A session whose peer does not take what it is sent, as after the network has gone."""
+    raw = house.raw(name, start=start, receive_buffer=2048)
+    house.eventually(lambda: house.lists(name), f"{name} to be in")
+    house.fill(100, "x" * 300)
+    return raw
+
+
+def test_who_was_not_reached_by_the_new_secret_comes_back_with_the_old_one(house):
+    """The network goes again before the welcome is there, and then once more."""
+    def comes_in():
+        return house.comes_in("anna", start=resume(anna), channel=channel)
+
+    anna, channel = house.connect("anna", start=0), house.channel()
+    lost = out_of_reach(house, "anna", resume(anna))
+    assert anna.end() == Code.ABORTED
+    house.eventually(comes_in, "anna to come in")
+    house.streams[-1].cancel()
+    house.eventually(lambda: not house.lists("anna"), "anna to be gone")
+    lost_too = out_of_reach(house, "anna", resume(anna))
+    for wrong in ({"start": resume(anna, secret="x" * 32)},
+                  {"start": resume(anna), "token": "token2"}):
+        assert refused(house.try_connect("anna", **wrong))[0] == Code.ALREADY_EXISTS
+    house.eventually(comes_in, "anna to come in")
+    house.streams[-1].ping()
+    lost.abort()
+    lost_too.abort()
+
+
 def test_a_secret_dies_with_a_kick(house):
     anna = house.connect("anna", start=0)
     assert chatctl("kick", "anna", socket=house.daemon.control).status == 0

@@ -377,6 +377,12 @@ class House:
             assert session.code == grpc.StatusCode.ALREADY_EXISTS, session.details
         return session.welcome is not None
 
+    def lists(self, name):
+        """Whether somebody of that name is in the room."""
+        members = self.stub().ListMembers(pb.ListMembersRequest(), timeout=DEADLINE,
+                                          metadata=bearer(ALICE_TOKEN)).members
+        return name in [member.user for member in members]
+
     def listen(self, token=ALICE_TOKEN, start=None, presence=False):
         return self._keep(Listener(self.channel(), token, start, presence)).joined()
 

@@ -79,6 +79,7 @@ class V1Server:
         self.outgoing = []  # (user, client_id, text) as it came, repetitions too
         self.left = []  # users that have taken leave
         self.refusing = None  # (code, details) for whoever comes in
+        self.refused = 0
         self.notices = []  # (code, text): refuses that many messages
         self.mute = False  # stores, but neither acknowledges nor passes on
         self.drop_after = None  # cuts everybody off when so many more messages have come
@@ -145,6 +146,9 @@ class V1Server:
     def wait_hellos(self, n):
         self.wait_for(lambda: len(self.hellos) >= n)
 
+    def wait_refused(self, n):
+        self.wait_for(lambda: self.refused >= n)
+
     @property
     def heard(self):
         """(user, text) of the log."""
@@ -182,6 +186,12 @@ class V1Server:
         with self._changed:
             self.epoch, self.log, self.first, self.known = epoch, [], 1, {}
 
+    def put_back(self, n):
+        """An older copy of the log, with so many messages."""
+        with self._changed:
+            self.log = self.log[:n]
+            self.known = {key: m for key, m in self.known.items() if m.id <= n}
+
     def end(self, code=None, details="", retry_after_ms=None):
         """Ends all sessions; without a code, with OK; with a goodbye if it says when to return."""
         for member in list(self.members.values()):
@@ -214,6 +224,9 @@ class V1Server:
             raise _Refusal(grpc.StatusCode.PERMISSION_DENIED, "The token is for another name.")
         self.admitting.wait(DEADLINE)
         if self.refusing:
+            with self._changed:
+                self.refused += 1
+                self._changed.notify_all()
             raise _Refusal(*self.refusing)
         return name if user == "*" else user
 

@@ -40,11 +40,23 @@ static void who_is_told_when_comes_then(void **state) {
         assert_int_equal(backoff_next(&b, 500), 500); /* it was no failure */
 }
 
+static void a_name_may_be_held_by_oneself_for_a_while(void **state) {
+        Backoff b = {0};
+
+        for (int i = 0; i < 2; i++) {
+                assert_true(backoff_may_be_oneself(&b, 1000));
+                assert_true(backoff_may_be_oneself(&b, 1000 + BACKOFF_NAME_MS - 1));
+                assert_false(backoff_may_be_oneself(&b, 1000 + BACKOFF_NAME_MS));
+                backoff_joined(&b);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(the_bound_doubles_up_to_its_end),
                 cmocka_unit_test(only_a_connection_that_stood_puts_it_back),
                 cmocka_unit_test(who_is_told_when_comes_then),
+                cmocka_unit_test(a_name_may_be_held_by_oneself_for_a_while),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

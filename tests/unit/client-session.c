@@ -139,6 +139,20 @@ static void in_another_epoch_old_ids_mean_nothing(void **state) {
         assert_int_equal(welcome(s, "two", 1, 5), 0);
 }
 
+static void a_log_that_ends_before_what_was_seen_is_another_one(void **state) {
+        _cleanup_(session_freep) Session *s = make(7);
+
+        assert_int_equal(welcome(s, "e", 1, 10), 0);
+        assert_true(session_see(s, 11));
+        session_lost(s);
+        assert_int_equal(welcome(s, "e", 1, 10), SESSION_E_BEGAN_ANEW);
+        assert_int_equal(session_gap(s, 12, 3), 0);
+        assert_true(session_see(s, 4));
+        assert_true(session_see(s, 11));
+        session_lost(s);
+        assert_int_equal(welcome(s, "e", 1, 11), 0);
+}
+
 static void what_was_said_is_sent_in_its_order_and_no_more_than_the_window_allows(void **state) {
         _cleanup_(session_freep) Session *s = make(0);
 
@@ -229,6 +243,7 @@ int main(void) {
                 cmocka_unit_test(each_id_is_seen_once),
                 cmocka_unit_test(a_gap_is_counted_once),
                 cmocka_unit_test(in_another_epoch_old_ids_mean_nothing),
+                cmocka_unit_test(a_log_that_ends_before_what_was_seen_is_another_one),
                 cmocka_unit_test(
                         what_was_said_is_sent_in_its_order_and_no_more_than_the_window_allows),
                 cmocka_unit_test(what_was_not_acknowledged_is_sent_again_as_it_was),
