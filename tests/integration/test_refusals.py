@@ -198,6 +198,7 @@ def test_an_own_bearer_token_is_not_passed_on(room):
     alice.say(ALICE_TOKEN)
     assert refusal(alice)[0] == Code.INVALID_ARGUMENT
     bert.say("still here")
+    room.witness.wait_sync(bert.sync())
     alice = room.join("alice", ALICE_TOKEN)
     bert.say("and now")
     alice.expect(("bert", "and now"))
