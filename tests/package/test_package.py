@@ -54,7 +54,8 @@ def test_it_has_what_it_should():
         "/usr/bin/chat", "/usr/bin/chatctl", "/usr/sbin/chatroomd",
         "/usr/lib/sysusers.d/chatroom.conf", "/usr/lib/systemd/catalog/chatroom.catalog",
         "/usr/share/bash-completion/completions/chat",
-        "/usr/share/bash-completion/completions/chatctl",
+        "/usr/share/bash-completion/completions/chatctl", "/usr/share/doc/chatroom/README.md.gz",
+        "/usr/share/zsh/vendor-completions/_chat", "/usr/share/zsh/vendor-completions/_chatctl",
         "/usr/share/man/man1/chat.1.gz", "/usr/share/man/man1/chatctl.1.gz",
         "/usr/share/man/man5/chatroom.ini.5.gz", "/usr/share/man/man8/chatroomd.8.gz"}
     protos = {f"/usr/share/chatroom/{path.relative_to(ROOT)}"
