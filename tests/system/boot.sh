@@ -51,7 +51,8 @@ outer() {
     child=
     trap cleanup EXIT
     trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
+    trap 'exit 143' TERM
+    trap 'exit 129' HUP
     setpriv --pdeathsig KILL unshare --mount --pid --ipc --fork --kill-child --mount-proc \
         --propagation private bash "$0" --inner "$work" "$cache" "${#debs[@]}" \
         ${debs[@]+"${debs[@]}"} "$@" &
