@@ -192,3 +192,11 @@ def test_the_limits_are_those_of_the_unit():
     assert limits == {"LimitNOFILE": said[1], "TasksMax": said[2], "MemoryMax": f"{said[3]}G"}
     assert f"the {keys_as_installed()['limits', 'max_connections']} clients" in \
         rendered("chatroomd.8")
+
+
+def test_how_a_changed_listen_takes_effect_is_said_wherever_one_may_look():
+    listener = (ROOT / "service/listener.h").read_text(encoding="utf-8")
+    command = re.search(r'#define LISTENER_RESTART "(.*)"', listener)[1]
+    for path in ("etc/chatroom/chatroom.ini", "packaging/systemd/chatroom.catalog",
+                 "packaging/man/chatroom.ini.5", "packaging/man/chatroomd.8"):
+        assert command in (ROOT / path).read_text(encoding="utf-8"), path
