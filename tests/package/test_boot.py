@@ -15,10 +15,10 @@ CACHE = ROOT / "build/boot"
 SECONDS = 600
 
 
-def boot(*command, cache=CACHE, wrapper=(), work="/tmp"):
-    return subprocess.Popen([*wrapper, BOOT, cache, "--", *command], stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True,
-                            env={**os.environ, "TMPDIR": str(work)})
+def boot(*command, cache=CACHE, packages=(), wrapper=(), work="/tmp", **environment):
+    return subprocess.Popen([*wrapper, BOOT, cache, *packages, "--", *command],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                            env={**os.environ, "TMPDIR": str(work), **environment})
 
 
 def run(*command, **options):
@@ -110,3 +110,20 @@ def test_without_package_sources_it_says_why(refusal, tmp_path):
         wrapper=["unshare", "--mount", "--propagation", "private", "sh", "-c",
                  'mount -t tmpfs none /etc/apt && exec "$@"', "sh"])
     assert status == 7 and "apt has no sources for a Debian root" in output, output
+
+
+def test_a_machine_that_boots_with_the_package_has_the_room(refusal, tmp_path):
+    """Installed where no systemd runs, as in the making of an image; so it is after a reboot."""
+    inside = "nsenter --target $BOOT_LEADER --all env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "
+    status, output = run(
+        "sh", "-euc", f"""
+        {inside} systemctl is-system-running
+        {inside} systemctl is-active chatroom.socket chatroom-control.socket
+        {inside} systemctl is-active chatroom.service || :
+        {inside} systemctl show --property=Listen chatroom.socket
+        {inside} chatctl token list --json
+        {inside} systemctl is-active chatroom.service""", work=tmp_path,
+        packages=(ROOT / "build/deb").glob("chatroom_*.deb"), BOOT_INSTALLED="yes")
+    assert status == 0, output
+    assert output.split() == ["running", "active", "active", "inactive", "Listen=[::]:50051",
+                              "(Stream)", *'{ "tokens": [] }'.split(), "active"]
