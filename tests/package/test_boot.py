@@ -67,7 +67,8 @@ def test_the_status_is_the_commands_and_nothing_is_left_behind(refusal, tmp_path
     assert output.split()[-1] not in groups()
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP],
+                         ids=lambda how: how.name)
 def test_ended_by_a_signal_it_leaves_nothing_behind(refusal, tmp_path, how):
     process = boot("sh", "-c", "echo group $BOOT_GROUP; exec sleep 1000", work=tmp_path)
     group = process.stdout.readline().split()[1]

@@ -15,8 +15,8 @@
 #     BOOT_DEBS    the packages, as the container sees them; what they depend on has been fetched,
 #                  and `apt-get install` there needs no network
 #
-# In the environment: BOOT_FETCH, more packages to be fetched, separated by blanks; BOOT_INSTALLED, if
-# not empty, has the packages installed before the container boots, as in the making of an image.
+# In the environment: BOOT_FETCH, more packages to be fetched, separated by blanks; BOOT_INSTALLED,
+# if not empty, has the packages installed before the container boots, as in an image's making.
 #
 # The root is made once and kept in CACHE for a week. Every process of the container lives in one
 # namespace, every mount in another, and both end with this script, however it ends.
