@@ -26,6 +26,8 @@ static int say_unreachable(char **ret, const Ending *e, const char *reason) {
                  "network that knows it (tailscale status)?"},
                 {"Timeout", NULL},
                 {"Deadline", NULL},
+                {"tcp handshaker shutdown", NULL}, /* so it calls its own time-out of connect() */
+                {"before receiving SETTINGS", NULL},
                 {"unreachable", no_way},
                 {"No route", no_way},
                 {"Socket closed", hung_up},

@@ -183,3 +183,20 @@ def test_the_version_is_one():
     built = run(BUILD / PROGRAMS["chatroomd"], "--version").stdout.split()[1]
     changelog = (ROOT / "packaging/debian/changelog").read_text(encoding="utf-8")
     assert changelog.startswith(f"chatroom ({built}) ")
+
+
+def test_the_limits_are_those_of_the_unit():
+    unit = (ROOT / "packaging/systemd/chatroom.service").read_text(encoding="utf-8")
+    limits = dict(re.findall(r"(?m)^(LimitNOFILE|TasksMax|MemoryMax)=(\w+)$", unit))
+    said = re.search(r"(\d+) open files, (\d+) threads and (\d+) GiB", rendered("chatroomd.8"))
+    assert limits == {"LimitNOFILE": said[1], "TasksMax": said[2], "MemoryMax": f"{said[3]}G"}
+    assert f"the {keys_as_installed()['limits', 'max_connections']} clients" in \
+        rendered("chatroomd.8")
+
+
+def test_how_a_changed_listen_takes_effect_is_said_wherever_one_may_look():
+    listener = (ROOT / "service/listener.h").read_text(encoding="utf-8")
+    command = re.search(r'#define LISTENER_RESTART "(.*)"', listener)[1]
+    for path in ("etc/chatroom/chatroom.ini", "packaging/systemd/chatroom.catalog",
+                 "packaging/man/chatroom.ini.5", "packaging/man/chatroomd.8"):
+        assert command in (ROOT / path).read_text(encoding="utf-8"), path

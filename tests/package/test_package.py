@@ -54,7 +54,8 @@ def test_it_has_what_it_should():
         "/usr/bin/chat", "/usr/bin/chatctl", "/usr/sbin/chatroomd",
         "/usr/lib/sysusers.d/chatroom.conf", "/usr/lib/systemd/catalog/chatroom.catalog",
         "/usr/share/bash-completion/completions/chat",
-        "/usr/share/bash-completion/completions/chatctl",
+        "/usr/share/bash-completion/completions/chatctl", "/usr/share/doc/chatroom/README.md.gz",
+        "/usr/share/zsh/vendor-completions/_chat", "/usr/share/zsh/vendor-completions/_chatctl",
         "/usr/share/man/man1/chat.1.gz", "/usr/share/man/man1/chatctl.1.gz",
         "/usr/share/man/man5/chatroom.ini.5.gz", "/usr/share/man/man8/chatroomd.8.gz"}
     protos = {f"/usr/share/chatroom/{path.relative_to(ROOT)}"
@@ -62,15 +63,20 @@ def test_it_has_what_it_should():
     assert {path for path in paths if path.endswith(".proto")} == protos
 
 
-def test_a_build_elsewhere_is_the_same_to_the_byte(tmp_path):
-    """Another directory, another time zone, another language, another umask."""
+def copy_tree(to):
+    """The tree as a clone would have it, with what is not committed yet."""
     files = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                            cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
-    copy = tmp_path / "somewhere-else" / "of-a-different-length"
     for name in filter(None, files.decode().split("\0")):
         if (ROOT / name).exists():
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, copy / name)
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, to / name)
+    return to
+
+
+def test_a_build_elsewhere_is_the_same_to_the_byte(tmp_path):
+    """Another directory, another time zone, another language, another umask."""
+    copy = copy_tree(tmp_path / "somewhere-else" / "of-a-different-length")
     status, output = run(
         "sh", "-c", "umask 077; exec packaging/deb out", cwd=copy,
         env={**os.environ, "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANGUAGE": "de"})
@@ -81,15 +87,20 @@ def test_a_build_elsewhere_is_the_same_to_the_byte(tmp_path):
 
 
 def test_a_build_touches_nothing_but_its_directory(tmp_path):
+    """In a clone whose surroundings nobody else writes to."""
     def everything():
-        return {path: path.stat().st_mtime_ns for path in ROOT.rglob("*")
-                if path.is_file() and not path.is_relative_to(DEB)
-                and ".git" not in path.relative_to(ROOT).parts}
+        return {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")
+                if not path.is_relative_to(clone / "build/deb")
+                and path not in (clone, clone / "build")}
 
-    before, beside = everything(), sorted(os.listdir(ROOT.parent))
-    status, output = run(str(ROOT / "packaging/deb"), str(tmp_path / "out"))
+    clone = copy_tree(tmp_path / "clone")
+    for argv in (["init", "--quiet"], ["add", "--all"]):
+        subprocess.run(["git", *argv], cwd=clone, check=True)
+    before = everything()
+    status, output = run(str(clone / "packaging/deb"))
     assert status == 0, output
-    assert everything() == before and sorted(os.listdir(ROOT.parent)) == beside
+    assert list((clone / "build/deb").glob("chatroom_*.deb"))
+    assert everything() == before
 
 
 def test_another_version_in_the_changelog_is_refused(tmp_path):

@@ -15,7 +15,8 @@
 #     BOOT_DEBS    the packages, as the container sees them; what they depend on has been fetched,
 #                  and `apt-get install` there needs no network
 #
-# BOOT_FETCH in the environment: more packages to be fetched, separated by blanks.
+# In the environment: BOOT_FETCH, more packages to be fetched, separated by blanks; BOOT_INSTALLED,
+# if not empty, has the packages installed before the container boots, as in an image's making.
 #
 # The root is made once and kept in CACHE for a week. Every process of the container lives in one
 # namespace, every mount in another, and both end with this script, however it ends.
@@ -51,7 +52,8 @@ outer() {
     child=
     trap cleanup EXIT
     trap 'exit 130' INT
-    trap 'exit 143' TERM HUP
+    trap 'exit 143' TERM
+    trap 'exit 129' HUP
     setpriv --pdeathsig KILL unshare --mount --pid --ipc --fork --kill-child --mount-proc \
         --propagation private bash "$0" --inner "$work" "$cache" "${#debs[@]}" \
         ${debs[@]+"${debs[@]}"} "$@" &
@@ -188,6 +190,9 @@ take_packages() {
         refuse 'what the package depends on cannot be fetched'
     }
     rm -f "$root/etc/resolv.conf"
+    [ -z "${BOOT_INSTALLED-}" ] || DEBIAN_FRONTEND=noninteractive chroot "$root" \
+        apt-get -qq -y --no-install-recommends -o Dpkg::Use-Pty=0 install "${inside[@]}" \
+        </dev/null >"$work/install.log" 2>&1 || { cat "$work/install.log" >&2 && exit 1; }
 }
 
 fetch() {

@@ -5,6 +5,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -70,6 +71,13 @@ class Machine:
 
     def apt(self, *argv):
         return self.run("apt-get", "--yes", "-o", "Dpkg::Use-Pty=0", *argv)
+
+    def install_version(self, version, changes=()):
+        """A package that says it is an older one; see of_version()."""
+        path = "/srv/packages/older.deb"
+        with open(self.path(path), "wb") as f:
+            f.write(of_version(self.path(self.packages[0]), version, dict(changes)))
+        self.apt("--no-install-recommends", "install", path)
 
     # Units
 
@@ -198,17 +206,21 @@ class House:
             room.close()
 
 
-def of_version(deb, version):
-    """A copy of the package that says it is another version; its path in a new directory."""
+def of_version(deb, version, changes):
+    """A copy of the package that says it is another version, and whose files are changed by a
+    function each; its bytes."""
     directory = tempfile.mkdtemp(prefix="chatroom-version-")
     try:
         tree = os.path.join(directory, "tree")
         subprocess.run(["dpkg-deb", "--raw-extract", deb, tree], check=True)
-        control = os.path.join(tree, "DEBIAN", "control")
-        with open(control, encoding="utf-8") as f:
-            lines = [f"Version: {version}\n" if line.startswith("Version:") else line for line in f]
-        with open(control, "w", encoding="utf-8") as f:
-            f.writelines(lines)
+        changes = {"/DEBIAN/control": lambda text: re.sub("(?m)^Version:.*", f"Version: {version}",
+                                                          text), **changes}
+        for path, change in changes.items():
+            with open(tree + path, "r+", encoding="utf-8") as f:
+                text = change(f.read())
+                f.seek(0)
+                f.truncate()
+                f.write(text)
         result = os.path.join(directory, f"chatroom_{version}.deb")
         subprocess.run(["dpkg-deb", "--root-owner-group", "--build", tree, result], check=True,
                        stdout=subprocess.DEVNULL)

@@ -6,6 +6,8 @@ import socket
 import stat
 import subprocess
 
+import pytest
+
 import files
 from clients import Session, connect, refusal
 from machine import INI, PORT
@@ -51,6 +53,18 @@ def test_the_first_connection_starts_the_daemon(machine):
     with socket.create_connection(("127.0.0.1", PORT)):
         machine.wait_state("active")
     assert machine.says("There are no tokens, so nobody can join")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_the_port_is_there_in_both_of_the_internets_protocols(host):
+    socket.create_connection((host, PORT)).close()
+
+
+def test_the_state_is_the_daemons_alone(machine):
+    user = int(machine.run("id", "-u", "chatroom"))
+    for name, mode in (("", 0o700), ("/log.db", 0o600)):
+        info = os.stat(machine.path(f"/var/lib/chatroom{name}"))
+        assert (stat.S_IMODE(info.st_mode), info.st_uid) == (mode, user), name
 
 
 def test_nobody_gets_in(machine):

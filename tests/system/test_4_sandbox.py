@@ -2,6 +2,7 @@
 """What somebody could do who has taken the daemon over, and who gets as far as the daemon at all.
 Each probe is run outside first, where it must succeed: else it would prove nothing."""
 import errno
+import json
 import os
 import socket
 import subprocess
@@ -152,6 +153,70 @@ def test_it_has_no_privileges_and_cannot_get_any(daemon):
     assert status["NoNewPrivs"] == "1" and status["Seccomp"] == "2"
 
 
+# What it may use up.
+
+LIMITS = {"LimitNOFILE": 65536, "TasksMax": 512, "MemoryMax": 2 << 30}
+ENFORCED_BY = {"TasksMax": "pids.max", "MemoryMax": "memory.max"}
+
+
+def test_the_unit_has_its_limits(machine, daemon):
+    assert {name: int(machine.show("chatroom.service", name)) for name in LIMITS} == LIMITS
+
+
+def open_files(pid):
+    with open(f"/proc/{pid}/limits", encoding="ascii") as f:
+        return next(line.split()[3:5] for line in f if line.startswith("Max open files"))
+
+
+def test_the_daemon_has_all_the_open_files_that_the_unit_and_the_machine_allow(machine, daemon):
+    most = min(int(open_files(machine.leader)[1]), LIMITS["LimitNOFILE"])
+    assert open_files(daemon) == [str(most), str(most)]
+
+
+def test_max_connections_is_what_the_open_files_allow(machine, daemon):
+    """Not more: who is let in can also be served."""
+    files = int(open_files(daemon)[0])
+
+    def most():
+        return json.loads(machine.run("chatctl", "status", "--json"))["max_connections"]
+
+    since = machine.now()
+    machine.configure(limits={"max_connections": 1000})
+    machine.systemctl("reload", "chatroom")
+    assert most() == 1000 and not machine.says("can only be", since)
+    machine.configure(limits={"max_connections": 1000000})
+    machine.systemctl("reload", "chatroom")
+    assert 0 < most() <= files - 100
+    assert machine.says(f"max_connections is 1000000, but with at most {files} open files it can "
+                        f"only be {most()}", since)
+    machine.configure()
+    machine.systemctl("reload", "chatroom")
+
+
+def test_the_threads_are_never_as_many_as_the_unit_allows(machine):
+    """Also with as many workers as can be had, as on a machine of so many processors."""
+    machine.configure({"workers": 256})
+    try:
+        machine.systemctl("restart", "chatroom.service")
+        threads = len(os.listdir(f"/proc/{machine.daemon()}/task"))
+        assert 256 < threads < LIMITS["TasksMax"] * 3 / 4
+    finally:
+        machine.configure()
+        machine.systemctl("restart", "chatroom.service")
+
+
+def test_the_kernel_knows_the_limits(machine):
+    group = machine.path(f"/sys/fs/cgroup{machine.show('chatroom.service', 'ControlGroup')}")
+    known = {name: os.path.join(group, file) for name, file in ENFORCED_BY.items()
+             if os.path.exists(os.path.join(group, file))}
+    if not known:
+        pytest.skip("this machine lends the container no controller of memory or of processes: "
+                    "that the unit has MemoryMax= and TasksMax= was tested, not that they bite")
+    for name, path in known.items():
+        with open(path, encoding="ascii") as f:
+            assert int(f.read()) == LIMITS[name], name
+
+
 @pytest.fixture(scope="module")
 def network(machine):
     """A peer on another network, behind a cable of its own; what it dials from."""
@@ -189,6 +254,33 @@ def test_a_peer_outside_allow_never_reaches_the_daemon(machine, network):
     machine.systemctl("daemon-reload")
     assert "TimeoutError" in machine.inside(network, probe)
     machine.systemctl("reload", "chatroom")
+
+
+def test_a_filtered_peer_is_told_what_may_be_the_matter(machine, network):
+    """Who is not let in hears nothing at all, so it is for `chat` to guess."""
+    machine.write("/root/token", "a-token", 0o600)
+
+    def talk():
+        done = subprocess.run(
+            ["chroot", machine.path("/"), "chat", "--insecure-network", "--connect-timeout=1s",
+             "--token-file=/root/token", f"alice@{OUTSIDE}"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return done.returncode, done.stdout
+
+    try:
+        status, words = machine.inside(network, talk)
+        assert status == 3
+        assert "does not answer" in words and "`allow`" in words and "tailscale status" in words
+        machine.configure({"allow": f"localhost {PEER}"})
+        machine.systemctl("daemon-reload")
+        machine.systemctl("reload", "chatroom")
+        status, words = machine.inside(network, talk)
+        assert status == 5, words  # it answers, and does not know the token
+    finally:
+        machine.run("rm", "/root/token")
+        machine.configure()
+        machine.systemctl("daemon-reload")
+        machine.systemctl("reload", "chatroom")
 
 
 def test_allow_is_the_daemons_too_where_the_kernel_does_not_filter(machine, network):

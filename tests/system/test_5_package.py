@@ -10,7 +10,8 @@ import pytest
 
 import files
 from clients import refusal
-from machine import INI, PORT, of_version, wait_for
+from harness import OPEN_TOKEN
+from machine import DROP_IN, INI, PORT, wait_for
 
 
 def refused():
@@ -33,10 +34,7 @@ def test_purge_leaves_nothing(machine):
 
 
 def test_an_older_version_and_choices_of_its_administrator(machine, house):
-    machine.write("/srv/packages/older.deb", "")
-    with open(machine.path("/srv/packages/older.deb"), "wb") as f:
-        f.write(of_version(machine.path(machine.packages[0]), "0.9.0"))
-    machine.apt("--no-install-recommends", "install", "/srv/packages/older.deb")
+    machine.install_version("0.9.0")
     machine.write(INI, machine.read(INI).replace("#max_text = 4096", "max_text = 2000"))
     machine.configure()
     machine.run("chmod", "0600", INI)
@@ -54,7 +52,8 @@ def test_an_upgrade_keeps_the_sockets_and_the_configuration(machine, house):
                             machine.packages[0])
     attempts = 0
     while upgrade.poll() is None:
-        socket.create_connection(("127.0.0.1", PORT)).close()
+        # From elsewhere: so many connections are more than one address may have.
+        socket.create_connection(("127.0.0.1", PORT), source_address=("127.0.2.1", 0)).close()
         attempts += 1
     output = upgrade.stdout.read()
     assert upgrade.returncode == 0, output
@@ -82,6 +81,32 @@ def test_an_upgrade_does_not_start_what_was_stopped(machine):
     machine.systemctl("stop", "chatroom.service")
     machine.apt("--reinstall", "--no-install-recommends", "install", machine.packages[0])
     assert machine.state() == "inactive" and machine.sockets_listen()
+
+
+def test_an_upgrade_does_not_open_a_room_that_was_closed_for_good(machine):
+    machine.systemctl("disable", "--now", "chatroom.socket")
+    machine.apt("--reinstall", "--no-install-recommends", "install", machine.packages[0])
+    for unit in ("chatroom.socket", "chatroom-control.socket", "chatroom.service"):
+        assert machine.state(unit) == "inactive"
+    refused()
+    machine.systemctl("enable", "--now", "chatroom.socket")
+    assert machine.sockets_listen()
+
+
+def test_a_configuration_that_nobody_edited_is_renewed_and_still_the_daemons_alone(machine, house):
+    """The older version came with another one."""
+    machine.apt("purge", "chatroom")
+    machine.install_version("0.9.1", {INI: lambda text: text + "\n# Of old.\n"})
+    machine.configure()
+    assert machine.read(INI).endswith("# Of old.\n")
+    before = os.stat(machine.path(INI))
+    output = machine.apt("--no-install-recommends", "install", machine.packages[0])
+    assert "# Of old." not in machine.read(INI), output
+    now = os.stat(machine.path(INI))
+    assert (now.st_mode, now.st_uid, now.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    house.room().join("alice")
+    machine.write(INI, machine.read(INI).replace("#max_text = 4096", "max_text = 2000"))
+    machine.systemctl("reload", "chatroom")
 
 
 def test_stopping_the_socket_closes_everything(machine, house):
@@ -112,6 +137,24 @@ def test_installed_again_it_is_as_it_was(machine, house):
     machine.apt("--no-install-recommends", "install", machine.packages[0])
     assert "max_text = 2000" in machine.read(INI)
     house.room().join("alice")
+
+
+def test_removed_and_installed_again_the_daemon_can_still_read_what_is_added(machine, house):
+    """dpkg takes the directory of additions away with the package when there are none."""
+    machine.run("rm", DROP_IN)
+    machine.apt("remove", "chatroom")
+    machine.apt("--no-install-recommends", "install", machine.packages[0])
+    machine.run("sh", "-c", f"umask 027; printf '[tokens]\\n* = {OPEN_TOKEN}\\n' >{DROP_IN}")
+    house.room().join("alice")
+
+
+def test_a_directory_with_an_owner_of_its_administrators_choice_stays_so(machine):
+    directory = os.path.dirname(DROP_IN)
+    machine.run("chown", "root:root", directory)
+    machine.run("chmod", "g-s", directory)
+    machine.apt("--reinstall", "--no-install-recommends", "install", machine.packages[0])
+    info = os.stat(machine.path(directory))
+    assert (info.st_gid, info.st_mode & 0o7777) == (0, 0o755)
 
 
 def test_purging_leaves_nothing(machine):

@@ -63,6 +63,8 @@ static void without_a_connection_there_is_a_hint(void **state) {
                 {"Socket closed", "hung up"},
                 {"recvmsg:Connection reset by peer", "hung up"},
                 {"Timeout occurred", "`allow`"},
+                {"last error: UNKNOWN: ipv4:192.0.2.1:50051: tcp handshaker shutdown", "`allow`"},
+                {"connection attempt timed out before receiving SETTINGS frame", "`allow`"},
                 {"", "`allow`"},
                 {NULL, "`allow`"},
                 {"something\nnew\x1b", "something new␛"},
