@@ -103,9 +103,9 @@ void connections_sweep(Connections *cs, uint64_t now_usec) {
         for (size_t fd = 0; fd < cs->end; fd++) {
                 Connection *c = &cs->rows[fd];
 
-                if (!c->used || c->streams > 0)
+                if (!c->used)
                         continue;
-                if (cookie_of(c->fd) != c->cookie)
+                if (c->streams == 0 && cookie_of(c->fd) != c->cookie)
                         forget(cs, c);
                 else if (c->close_usec && now_usec >= c->close_usec)
                         (void) shutdown(c->fd, SHUT_RDWR);
@@ -197,12 +197,15 @@ static unsigned max_unjoined(const Limits *limits) {
 }
 
 int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_usec) {
-        c->close_usec = 0;
+        if (!c->closing)
+                c->close_usec = 0;
         c->streams++;
         intake_open_stream(&c->intake);
         c->group->unjoined++;
         if (bucket_take(&c->opening, STREAM_OPEN_BURST, STREAM_OPEN_PER_SECOND, now_usec) > 0)
                 return CONNECTION_E_FLOOD;
+        if (c->closing)
+                return CONNECTION_E_CLOSING;
         if (c->streams > limits->max_streams_per_connection)
                 return CONNECTION_E_STREAMS;
         if (c->group->unjoined > max_unjoined(limits))
@@ -214,11 +217,20 @@ void connection_joined(Connection *c) {
         c->group->unjoined--;
 }
 
-void connection_close_stream(Connection *c, bool joined) {
+static void begin_to_close(Connection *c, uint64_t now_usec) {
+        if (c->closing)
+                return;
+        c->closing = true;
+        c->close_usec = now_usec + LAST_WORDS_USEC;
+}
+
+void connection_close_stream(Connection *c, bool joined, uint64_t now_usec) {
         assert(c->streams > 0);
         c->streams--;
         if (!joined)
                 c->group->unjoined--;
+        if (c->dismissed && c->streams == 0)
+                begin_to_close(c, now_usec);
 }
 
 void connection_received(Connection *c, size_t bytes) {
@@ -242,8 +254,8 @@ bool connection_may_log(Connection *c, uint64_t now_usec) {
         return bucket_take(&c->group->logging, LOG_BURST, LOG_PER_SECOND, now_usec) == 0;
 }
 
-void connection_close_soon(Connection *c, uint64_t now_usec) {
-        c->close_usec = now_usec + LAST_WORDS_USEC;
+void connection_close_soon(Connection *c) {
+        c->dismissed = true;
 }
 
 void connection_shutdown(Connection *c) {

@@ -31,7 +31,9 @@ typedef struct Connection {
         unsigned guests;  /* of them: guest.h */
         Bucket opening;   /* the rate at which it opens streams */
         Intake intake;
-        uint64_t close_usec; /* without a stream by then, it is closed; 0: never */
+        bool dismissed;      /* is to be closed when it has no stream any more */
+        bool closing;        /* takes no other stream, and is closed whether it has one or not */
+        uint64_t close_usec; /* when, unless a stream is opened before; 0: never */
 } Connection;
 
 enum {
@@ -40,6 +42,7 @@ enum {
         CONNECTION_E_STREAMS,  /* max_streams_per_connection */
         CONNECTION_E_UNJOINED, /* streams of its group that have not joined */
         CONNECTION_E_FLOOD,    /* opens streams too fast */
+        CONNECTION_E_CLOSING,  /* is about to be closed */
 };
 
 /* max_fd: no descriptor will be as high as that. */
@@ -59,11 +62,11 @@ void connections_audit(Connections *cs, const Limits *limits, uint64_t now_usec,
 void connections_shutdown_all(Connections *cs);
 size_t connections_count(const Connections *cs);
 
-/* Outcomes: CONNECTION_E_STREAMS, _UNJOINED: refuse the stream; _FLOOD: end the connection.
- * Whatever the outcome, connection_close_stream() is owed. */
+/* Outcomes: CONNECTION_E_STREAMS, _UNJOINED, _CLOSING: refuse the stream; _FLOOD: end the
+ * connection. Whatever the outcome, connection_close_stream() is owed. */
 int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_usec);
 void connection_joined(Connection *c);
-void connection_close_stream(Connection *c, bool joined);
+void connection_close_stream(Connection *c, bool joined, uint64_t now_usec);
 
 /* A message of so many bytes has come; see intake.h. */
 void connection_received(Connection *c, size_t bytes);
@@ -75,7 +78,8 @@ void connection_login_failed(Connection *c, const Limits *limits, uint64_t now_u
 /* Whether one more refusal of its group should be logged: so many at once, then one a second. */
 bool connection_may_log(Connection *c, uint64_t now_usec);
 
-/* Ends it at the next sweep that finds it without a stream. */
-void connection_close_soon(Connection *c, uint64_t now_usec);
+/* Ends it soon after the last of the streams that it has, and takes none after that one: others may
+ * share it who have done nothing. Only while a stream of it is open. */
+void connection_close_soon(Connection *c);
 /* Ends it now; only while a stream of it is open. */
 void connection_shutdown(Connection *c);

@@ -71,9 +71,13 @@ static int admit(Control *c, AdminCall *a) {
                 if (connection_may_log(a->connection, now))
                         log_warning("Refused uid %u (pid %d) on the control socket", a->peer.uid,
                                     a->peer.pid);
-                connection_close_soon(a->connection, now);
+                connection_close_soon(a->connection);
                 rpc_call_finish(a->call, RPC_PERMISSION_DENIED, not_allowed(c, text, sizeof(text)));
                 return -EACCES;
+        }
+        if (r == CONNECTION_E_CLOSING) {
+                rpc_call_finish(a->call, RPC_UNAVAILABLE, "The connection is about to be closed.");
+                return -ESHUTDOWN;
         }
         if (r == CONNECTION_E_STREAMS || r == CONNECTION_E_UNJOINED) {
                 rpc_call_finish(a->call, RPC_RESOURCE_EXHAUSTED, "Too many requests at a time.");
@@ -127,7 +131,7 @@ static void on_received(AdminCall *a) {
 }
 
 static void on_closed(Control *c, AdminCall *a) {
-        connection_close_stream(a->connection, false);
+        connection_close_stream(a->connection, false, service_now_usec(c->service));
         a->connection = NULL;
         a->closed = true;
         rpc_call_set_userdata(a->call, NULL);

@@ -72,11 +72,28 @@ static void log_stream(const Stream *s, int priority, JournalKind kind, const ch
 
 /* ---- the ways out */
 
-static int on_end_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+static void begin_to_end(Stream *s, sd_event_time_handler_t too_late) {
+        s->state = STREAM_ENDING;
+        guest_leave(s);
+        set_timer(s, END_TIMEOUT_USEC, too_late);
+}
+
+static int on_cancel_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         Stream *s = userdata;
 
-        rpc_call_cancel(s->call, RPC_UNAVAILABLE, "The stream could not be ended in order.");
-        connection_close_soon(s->connection, now_usec(s));
+        connection_shutdown(s->connection);
+        return 0;
+}
+
+/* Not in order, but for certain: if even that does not end it, its connection is cut. */
+static void cancel(Stream *s, RpcStatus status, const char *text) {
+        begin_to_end(s, on_cancel_timeout);
+        rpc_call_cancel(s->call, status, text);
+        connection_close_soon(s->connection);
+}
+
+static int on_end_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        cancel(userdata, RPC_UNAVAILABLE, "The stream could not be ended in order.");
         return 0;
 }
 
@@ -114,12 +131,6 @@ static void finish_reader(Stream *s, RpcStatus status, const char *text, bool fl
         reader_finish(s->reader, &end);
 }
 
-static void begin_to_end(Stream *s) {
-        s->state = STREAM_ENDING;
-        guest_leave(s);
-        set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
-}
-
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
         if (s->state == STREAM_ENDING)
                 return;
@@ -128,7 +139,7 @@ void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
                 s->service->n_refused++;
         }
         leave_room(s, text);
-        begin_to_end(s);
+        begin_to_end(s, on_end_timeout);
         if (s->reader)
                 finish_reader(s, status, text, flush);
         else
@@ -136,7 +147,7 @@ void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
 }
 
 void stream_replied(Stream *s) {
-        begin_to_end(s);
+        begin_to_end(s, on_end_timeout);
 }
 
 void stream_set_retry(Stream *s, uint64_t after_usec) {
@@ -156,17 +167,15 @@ static void cut_off(Stream *s) {
                 log_stream(s, LOG_NOTICE, JOURNAL_CUT, "too far behind");
                 drop_out(s);
         }
-        s->state = STREAM_ENDING;
-        rpc_call_cancel(s->call, RPC_RESOURCE_EXHAUSTED,
-                        "You are too far behind the room (max_lag_messages, max_lag_bytes, "
-                        "max_lag_age_ms).");
-        connection_close_soon(s->connection, now_usec(s));
+        cancel(s, RPC_RESOURCE_EXHAUSTED,
+               "You are too far behind the room (max_lag_messages, max_lag_bytes, "
+               "max_lag_age_ms).");
 }
 
 static void stream_free(Stream *s) {
         leave_room(s, NULL);
         guest_leave(s);
-        connection_close_stream(s->connection, s->joined_once);
+        connection_close_stream(s->connection, s->joined_once, now_usec(s));
         s->timer = sd_event_source_disable_unref(s->timer);
         history_forget(s->service->history, s);
         reader_detach(s->reader);
@@ -280,6 +289,9 @@ static int admit(Stream *s) {
         case CONNECTION_E_FLOOD:
                 connection_shutdown(s->connection);
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, "Streams are opened too fast.");
+        case CONNECTION_E_CLOSING:
+                return stream_refuse(s, RPC_UNAVAILABLE,
+                                     "The connection is about to be closed; make another.");
         case CONNECTION_E_STREAMS:
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
                                      "Too many streams on this connection "
