@@ -22,7 +22,7 @@
 
 struct PeerGroup {
         uint8_t key[16];
-        unsigned connections, unjoined;
+        unsigned connections, unjoined, guests;
         Bucket failures, logging;
         uint64_t failed_usec;
         UT_hash_handle hh;
@@ -231,6 +231,19 @@ void connection_close_stream(Connection *c, bool joined, uint64_t now_usec) {
                 c->group->unjoined--;
         if (c->dismissed && c->streams == 0)
                 begin_to_close(c, now_usec);
+}
+
+bool connection_open_guest(Connection *c) {
+        if (c->guests >= GUESTS_PER_CONNECTION || c->group->guests >= GUESTS_PER_ADDRESS)
+                return false;
+        c->guests++;
+        c->group->guests++;
+        return true;
+}
+
+void connection_close_guest(Connection *c) {
+        c->guests--;
+        c->group->guests--;
 }
 
 void connection_received(Connection *c, size_t bytes) {

@@ -28,7 +28,7 @@ typedef struct Connection {
         Peer peer;
         PeerGroup *group; /* whom it shares limits with */
         unsigned streams; /* open now */
-        unsigned guests;  /* of them: guest.h */
+        unsigned guests;  /* of them, without a token */
         Bucket opening;   /* the rate at which it opens streams */
         Intake intake;
         bool dismissed;      /* is to be closed when it has no stream any more */
@@ -67,6 +67,11 @@ size_t connections_count(const Connections *cs);
 int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_usec);
 void connection_joined(Connection *c);
 void connection_close_stream(Connection *c, bool joined, uint64_t now_usec);
+
+/* Whether one more of its streams may do without a token; then connection_close_guest() is owed,
+ * before the stream is closed. */
+bool connection_open_guest(Connection *c);
+void connection_close_guest(Connection *c);
 
 /* A message of so many bytes has come; see intake.h. */
 void connection_received(Connection *c, size_t bytes);

@@ -11,8 +11,8 @@
 #define MAX_FD 1024
 
 static const Limits limits = {
-        .max_connections = 10,
-        .max_connections_per_address = 10,
+        .max_connections = 20,
+        .max_connections_per_address = 20,
         .max_streams_per_connection = 10,
         .join_timeout_ms = 10000,
 };
@@ -115,13 +115,42 @@ static void others_who_share_it_are_not_harmed(void **state) {
         assert_true(is_closed(l, START + 201 * SECOND));
 }
 
+static void calls_without_a_token_are_counted_by_connection_and_address(void **state) {
+        const Peer peer = {.local = true}, stranger = {.local = true, .uid = 1};
+        Connection *cs[GUESTS_PER_ADDRESS / GUESTS_PER_CONNECTION + 2];
+        const size_t last = ELEMENTS(cs) - 1;
+        const Line *l = *state;
+
+        /* The table never looks at these descriptors. */
+        for (size_t i = 0; i <= last; i++) {
+                int fd = l->other + 1 + (int) i;
+
+                assert_int_equal(connections_add(l->table, fd, i == last ? &stranger : &peer,
+                                                 &limits, START),
+                                 0);
+                cs[i] = connections_get(l->table, fd);
+        }
+        for (size_t i = 0; i + 2 <= last; i++) {
+                for (unsigned k = 0; k < GUESTS_PER_CONNECTION; k++)
+                        assert_true(connection_open_guest(cs[i]));
+                assert_false(connection_open_guest(cs[i]));
+        }
+        assert_false(connection_open_guest(cs[last - 1]));
+        assert_true(connection_open_guest(cs[last]));
+        connection_close_guest(cs[0]);
+        assert_true(connection_open_guest(cs[last - 1]));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                TEST(one_without_a_call_is_closed),       TEST(one_that_had_a_call_stays),
-                TEST(who_was_cut_has_time_to_hear_why),   TEST(another_call_does_not_keep_it_open),
+                TEST(one_without_a_call_is_closed),
+                TEST(one_that_had_a_call_stays),
+                TEST(who_was_cut_has_time_to_hear_why),
+                TEST(another_call_does_not_keep_it_open),
                 TEST(others_who_share_it_are_not_harmed),
+                TEST(calls_without_a_token_are_counted_by_connection_and_address),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
