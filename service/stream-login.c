@@ -43,6 +43,10 @@ int stream_may_login(Stream *s) {
                              "(auth_failures_per_minute).");
 }
 
+void stream_count_guess(Stream *s) {
+        connection_login_failed(s->connection, limits(s), now_usec(s));
+}
+
 int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t n_name,
                     StreamIdentity *ret) {
         StreamIdentity identity;
@@ -52,7 +56,7 @@ int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t
                 return r;
         identity.token = secret ? stream_find_token(s, secret) : NULL;
         if (!identity.token) {
-                connection_login_failed(s->connection, limits(s), now_usec(s));
+                stream_count_guess(s);
                 return stream_refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED);
         }
         if (n_name == 0 && !identity.token->any_name)

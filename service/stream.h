@@ -90,6 +90,8 @@ void stream_dispatch(Service *service, RpcCall *call, unsigned events);
  * is looked at in any other way than stream_identify(), so that the answer tells nobody what it is.
  */
 int stream_may_login(Stream *s);
+/* A token was tried that it had no right to try. */
+void stream_count_guess(Stream *s);
 /* Who is it, by the hash of the secret that it showed, and the name that it gave (if the token is
  * bound, it need not give one)? On failure the stream has been ended with the status that says why,
  * and the result is not 0. */
