@@ -124,7 +124,9 @@ static void on_received(AdminCall *a) {
         a->due_usec = 0;
         bytes = rpc_call_received(a->call, &n);
         wrong = admin_request_decode(&a->request, a->method, bytes, n);
-        if (wrong)
+        if (rpc_call_is_compressed(a->call))
+                admin_refuse(a, RPC_UNIMPLEMENTED, "Compressed requests are not taken.");
+        else if (wrong)
                 admin_refuse(a, RPC_INVALID_ARGUMENT, wrong);
         else
                 admin_run(a);

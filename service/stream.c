@@ -341,6 +341,17 @@ static void on_opened(Service *service, RpcCall *call) {
                 stream_receive(s);
 }
 
+static void on_received(Stream *s) {
+        size_t n;
+
+        (void) rpc_call_received(s->call, &n);
+        connection_received(s->connection, n);
+        if (rpc_call_is_compressed(s->call))
+                stream_end(s, RPC_UNIMPLEMENTED, "Compressed messages are not taken.", true);
+        else
+                s->protocol->received(s);
+}
+
 void stream_dispatch(Service *service, RpcCall *call, unsigned events) {
         Stream *s;
 
@@ -349,13 +360,8 @@ void stream_dispatch(Service *service, RpcCall *call, unsigned events) {
         s = rpc_call_userdata(call);
         if (!s)
                 return;
-        if ((events & RPC_RECEIVED) && s->state != STREAM_ENDING) {
-                size_t n;
-
-                (void) rpc_call_received(call, &n);
-                connection_received(s->connection, n);
-                s->protocol->received(s);
-        }
+        if ((events & RPC_RECEIVED) && s->state != STREAM_ENDING)
+                on_received(s);
         if ((events & RPC_HALF_CLOSED) && s->state != STREAM_ENDING)
                 s->protocol->half_closed(s);
         if ((events & RPC_TAKEN) && s->state != STREAM_ENDING && s->protocol->taken)
