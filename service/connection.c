@@ -96,6 +96,13 @@ static void forget(Connections *cs, Connection *c) {
         cs->n_used--;
 }
 
+static void begin_to_close(Connection *c, uint64_t now_usec) {
+        if (c->closing)
+                return;
+        c->closing = true;
+        c->close_usec = now_usec + LAST_WORDS_USEC;
+}
+
 void connections_sweep(Connections *cs, uint64_t now_usec) {
         PeerGroup *g, *next;
 
@@ -175,6 +182,13 @@ void connections_audit(Connections *cs, const Limits *limits, uint64_t now_usec,
         }
 }
 
+void connections_turn_away(Connections *cs, bool (*is_welcome)(const Peer *p, const void *userdata),
+                           const void *userdata, uint64_t now_usec) {
+        for (size_t fd = 0; fd < cs->end; fd++)
+                if (cs->rows[fd].used && !is_welcome(&cs->rows[fd].peer, userdata))
+                        begin_to_close(&cs->rows[fd], now_usec);
+}
+
 void connections_shutdown_all(Connections *cs) {
         for (size_t fd = 0; fd < cs->end; fd++) {
                 Connection *c = &cs->rows[fd];
@@ -215,13 +229,6 @@ int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_use
 
 void connection_joined(Connection *c) {
         c->group->unjoined--;
-}
-
-static void begin_to_close(Connection *c, uint64_t now_usec) {
-        if (c->closing)
-                return;
-        c->closing = true;
-        c->close_usec = now_usec + LAST_WORDS_USEC;
 }
 
 void connection_close_stream(Connection *c, bool joined, uint64_t now_usec) {

@@ -59,6 +59,10 @@ void connections_sweep(Connections *cs, uint64_t now_usec);
 /* Ends the connections that send more than any honest peer, and tells about each. */
 void connections_audit(Connections *cs, const Limits *limits, uint64_t now_usec,
                        void (*cut_off)(Connection *c, void *userdata), void *userdata);
+/* Ends those of peers that are not welcome any more, soon: what is said to their streams until then
+ * is heard. */
+void connections_turn_away(Connections *cs, bool (*is_welcome)(const Peer *p, const void *userdata),
+                           const void *userdata, uint64_t now_usec);
 void connections_shutdown_all(Connections *cs);
 size_t connections_count(const Connections *cs);
 

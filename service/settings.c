@@ -62,6 +62,23 @@ static bool same_listen(const Config *a, const Config *b) {
         return true;
 }
 
+static bool is_welcome(const Peer *p, const void *config) {
+        return config_allows(config, &p->address);
+}
+
+/* Who could not come in now does not stay either. */
+static void enforce_allow(Service *s) {
+        Stream *next;
+
+        for (Stream *stream = s->streams; stream; stream = next) {
+                next = stream->next;
+                if (!is_welcome(&stream->connection->peer, s->config))
+                        stream_end(stream, RPC_PERMISSION_DENIED,
+                                   "Your address is not allowed any more (allow).", false);
+        }
+        connections_turn_away(s->connections, is_welcome, s->config, service_now_usec(s));
+}
+
 static void swap_config(Service *s, Config *config) {
         if (!same_listen(s->config, config))
                 log_warning("listen has changed; what is listened on changes with: %s",
@@ -75,6 +92,7 @@ static void swap_config(Service *s, Config *config) {
         history_configure(s->history);
         settings_warn(s);
         (void) access_enforce(s->access);
+        enforce_allow(s);
 }
 
 int settings_reload(Service *s, ConfigError *error) {
