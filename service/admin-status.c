@@ -14,9 +14,15 @@
 
 void admin_reload(AdminCall *a) {
         Admin__ReloadResponse response = ADMIN__RELOAD_RESPONSE__INIT;
+        ProtobufCBinaryData fields[ELEMENTS((SettingsNotes){0}.text)];
+        SettingsNotes notes;
         ConfigError error = {0};
-        int r = settings_reload(a->service, &error);
+        int r = settings_reload(a->service, &notes, &error);
 
+        for (size_t i = 0; i < notes.n; i++)
+                fields[i] = message_text(notes.text[i]);
+        response.notes = fields;
+        response.n_notes = notes.n;
         if (r == 0)
                 admin_reply(a, &response.base);
         else

@@ -29,6 +29,7 @@ struct Service {
         Options options;
         char *state_directory; /* NULL: nothing outlives the process */
         Config *config;
+        Config *started_with; /* for what cannot change while the daemon runs */
         Access *access;
         sd_event *event;
         Activation sockets;

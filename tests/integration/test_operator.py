@@ -4,7 +4,9 @@ by clients that share no code with either. Tokens are in test_operator_tokens.py
 import concurrent.futures
 import json
 import os
+import re
 import signal
+import socket
 import sys
 
 import grpc
@@ -14,7 +16,7 @@ import harness
 from clients import refusal
 from ctl import chatctl
 from harness import ALICE_TOKEN, configuration
-from office import eventually, office, state  # noqa: F401: fixtures
+from office import Office, eventually, office, state  # noqa: F401: fixtures
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tests"))
 import buf  # noqa: E402
@@ -99,6 +101,37 @@ def test_a_good_configuration_is_taken_and_a_faulty_one_is_not(office):
     frank = office.room.try_join("frank", "frank-has-a-token-too")
     eventually(lambda: office.sessions("frank") or frank.code, "frank is in, or not")
     assert frank.code is None
+
+
+def test_a_reload_says_what_it_cannot_change_and_what_can(office):
+    """However often it is reloaded; not once it is as it was."""
+    changed = configuration(server={"listen": "127.0.0.1:0 127.0.0.2:0", "workers": 3},
+                            limits={"max_frame": 70000}, history={"enabled": "no"})
+    office.daemon.write_config(changed)
+    expected = ["listen has changed; what is listened on changes with: a restart",
+                "Of what has changed, this takes effect when the daemon starts: workers, "
+                "max_frame, [history] enabled"]
+    for _ in range(2):
+        done = office.ctl("reload")
+        assert (done.out, done.err.splitlines()) == ("Reloaded\n", expected)
+    assert office.json("reload") == {"notes": expected}
+    for line in expected:
+        assert len(office.daemon.log_matches(re.escape(line) + "$")) == 3
+    office.daemon.write_config(configuration())
+    assert office.ctl("reload").err == ""
+
+
+def test_a_reload_says_what_to_run_when_the_sockets_are_the_service_managers(daemons, state):
+    with socket.create_server(("127.0.0.1", 0)) as chat, \
+            harness.activation([("chat", chat)]) as (launcher, held):
+        office = Office(daemons, state, launcher=launcher, pass_fds=held)
+    office.daemon.write_config(configuration(server={
+        "listen": "127.0.0.1:1", "allow": "127.0.0.1", "admin_group": "games"}))
+    restart = "systemctl daemon-reload && systemctl restart chatroom.socket"
+    assert office.ctl("reload").err.splitlines() == [
+        f"listen has changed; what is listened on changes with: {restart}",
+        f"admin_group has changed; the control socket's file changes with: {restart}",
+        "allow has changed; what the kernel lets through changes with: systemctl daemon-reload"]
 
 
 def test_status(office):
