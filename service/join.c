@@ -65,13 +65,15 @@ static int enter(Stream *s, const TokenHash *secret, const char *name, size_t n_
 static void on_first_text(Stream *s, const ProtobufCBinaryData *text, const TokenHash *shown) {
         bool own = memcmp(shown, &s->session.token, sizeof(*shown)) == 0;
 
-        if (text->len > 0 && !own && !token_table_find(access_tokens(s->service->access), shown)) {
-                on_chat(s, text);
-                return;
-        }
-        if (text->len > 0 && !own)
+        if (text->len == 0 || own)
+                stream_receive(s);
+        else if (token_table_find(access_tokens(s->service->access), shown)) {
                 stream_count_guess(s);
-        stream_receive(s);
+                stream_receive(s);
+        } else if (s->session.any_name && !stream_charge(s))
+                s->greeted = false; /* it comes again, when the rate allows */
+        else
+                on_chat(s, text);
 }
 
 static void log_in(Stream *s, const TokenHash *shown, const ProtobufCBinaryData *user) {

@@ -276,6 +276,22 @@ void stream_receive(Stream *s) {
                 (void) rpc_call_receive(s->call);
 }
 
+static int on_may_take(sd_event_source *source, uint64_t usec, void *userdata) {
+        Stream *s = userdata;
+
+        if (s->state == STREAM_JOINED && !s->service->draining)
+                s->protocol->received(s);
+        return 0;
+}
+
+bool stream_charge(Stream *s) {
+        uint64_t wait = session_charge(&s->session, limits(s), now_usec(s));
+
+        if (wait > 0)
+                set_timer(s, wait, on_may_take);
+        return wait == 0;
+}
+
 static void find_bearer(Stream *s) {
         const char *bearer = rpc_call_bearer(s->call);
 

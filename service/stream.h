@@ -108,6 +108,10 @@ void stream_set_retry(Stream *s, uint64_t after_usec);
 /* Arms the next receive: now, or when the session's rate allows. */
 void stream_receive(Stream *s);
 
+/* For what was received before there was a session whose rate could allow it: may it be taken now?
+ * If not, it is announced again when it may. */
+bool stream_charge(Stream *s);
+
 /* Ends the stream; always -EACCES, for whoever returns what came of it. */
 int stream_refuse(Stream *s, RpcStatus status, const char *text);
 

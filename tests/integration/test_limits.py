@@ -191,6 +191,21 @@ def test_guessing_goes_unanswered_on_every_method(daemons):
         assert answers.code() == Code.RESOURCE_EXHAUSTED, method
 
 
+def test_who_says_one_thing_each_time_he_comes_has_no_more(daemons):
+    """The name and the first text come with one message, before there is a session to charge."""
+    burst, rate, n = 2, 4, 8
+    room = daemons.room(limits={"rate_burst": burst, "rate_per_second": rate})
+    bearer = [("authorization", "Bearer token2")]
+    start = time.monotonic()
+    for i in range(n):
+        session = room.session(metadata=bearer)
+        session.send(f"m{i}", f"hello {i}")
+        room.witness.expect((f"m{i}", f"hello {i}"))
+        session.cancel()
+        session.end()
+    assert time.monotonic() - start >= (n - burst) / rate
+
+
 def test_trying_tokens_as_a_first_text_is_guessing(daemons):
     """By a member: what is a token is not passed on, which tells him that it is one."""
     room = daemons.room(limits={"auth_failures_per_minute": 3})
