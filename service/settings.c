@@ -40,7 +40,10 @@ void settings_clamp(Config *config) {
         (void) setrlimit(RLIMIT_NOFILE, &limit);
         if (limit.rlim_cur >= (rlim_t) config->limits.max_connections + SPARE_FDS)
                 return;
-        most = limit.rlim_cur > 2 * SPARE_FDS ? (unsigned) limit.rlim_cur - SPARE_FDS : SPARE_FDS;
+        most = limit.rlim_cur > 2 * SPARE_FDS ? (unsigned) limit.rlim_cur - SPARE_FDS
+                                              : (unsigned) limit.rlim_cur / 2;
+        if (most == 0)
+                most = 1;
         log_warning("max_connections is %u, but with at most %llu open files it can only be %u",
                     config->limits.max_connections, (unsigned long long) limit.rlim_cur, most);
         config->limits.max_connections = most;
