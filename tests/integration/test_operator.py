@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 
 import grpc
 import pytest
@@ -16,10 +17,13 @@ import harness
 from clients import refusal
 from ctl import chatctl
 from harness import ALICE_TOKEN, configuration
+from fake_admin import METHODS
 from office import Office, eventually, office, state  # noqa: F401: fixtures
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tests"))
 import buf  # noqa: E402
+
+from test_many import WIDE, crowd, until_all_hear  # noqa: E402
 
 CODE = grpc.StatusCode
 
@@ -155,6 +159,67 @@ def test_what_was_done_and_who_claims_it_is_in_the_log(office):
     assert "carol" in line and "uid 0" in line or os.geteuid() != 0
 
 
+def test_each_verb_that_changes_something_is_logged_once(office):
+    """Whatever came of it; who, what, on whom, and no secret."""
+    bob_token = office.room.join("bob") and office.sessions("bob")[0]["token_id"]
+    secret, token_id = office.new_token("carol")
+    done = [("token add carol", f"made {token_id}")]
+    for arguments, line in (
+            (("kick", "bob"), "kick bob"), (("kick", "@999"), "kick @999"),
+            (("revoke", "carol"), "revoke carol"), (("revoke", "bob"), "revoke bob"),
+            (("unrevoke", "carol"), "unrevoke carol"),
+            (("revoke", "--token", bob_token), f"revoke --token {bob_token}"),
+            (("token", "rotate", token_id), f"token rotate --token {token_id}"),
+            (("token", "remove", token_id), f"token remove --token {token_id}"),
+            (("reload",), "reload")):
+        ended = chatctl(*arguments, socket=office.socket)
+        assert ended.status in (0, 1), ended
+        done.append((line, "done" if ended.status == 0 else "refused"))
+    assert {result for _, result in done[1:]} == {"done", "refused"}
+    office.ctl("users")
+    office.ctl("kick", "the-last", status=1)
+    office.daemon.wait_log("^kick the-last by uid")
+    lines = [m.string for m in office.daemon.log_matches(r" by uid \d+ \(pid \d+\): ")][:-1]
+    assert len(lines) == len(done), lines
+    for line, (start, result) in zip(lines, done):
+        assert line.startswith(f"{start} by uid {os.geteuid()} (pid ") and result in line
+    assert secret not in office.daemon.log_text()
+
+
+def test_the_operator_is_heard_while_the_room_is_busy(daemons, state):
+    """Five who talk as fast as they are let, two hundred who listen."""
+    office = Office(daemons, state, limits={**WIDE, "max_lag_messages": 1 << 20})
+    everybody, members = crowd(office.daemon, harness.scaled(200))
+    until_all_hear(office.room, everybody, members, office.room.join("speaker"))
+    talkers = [office.room.join(f"talker{i}") for i in range(5)]
+    busy = threading.Event()
+
+    def talk():
+        while not busy.is_set():
+            for talker in talkers:
+                talker.say("x" * 60)
+            everybody.pump(lambda: True, "")
+
+    thread = threading.Thread(target=talk)
+    before = office.json("status")["messages"]
+    thread.start()
+    try:
+        eventually(lambda: office.json("status")["messages"] > before + 100, "it is busy")
+        for _ in range(5):
+            secret, token_id = office.new_token("carol")
+            assert len(office.json("users")["users"]) == len(members) + 7
+            assert office.json("revoke", "--token", token_id)["sessions"] == 0
+            office.ctl("reload")
+        assert office.ctl("kick", "talker0").out == "Kicked talker0: 1 session\n"
+        assert office.json("status")["messages"] > before + 100
+    finally:
+        busy.set()
+        thread.join(harness.DEADLINE)
+    assert talkers[0].end() == CODE.ABORTED
+    assert not any(stream.ended for _, stream in members)
+    everybody.close()
+
+
 def test_fifty_at_once(office):
     n = harness.scaled(50)
     office.room.join("bob")
@@ -192,3 +257,8 @@ def test_buf_curl_is_a_client_too(office):
         "--http2-prior-knowledge", "http://localhost/chatroom.v1.AdminService/ListUsers")
     assert status == 0, output
     assert {user["name"] for user in json.loads(output)["users"]} == {"alice", "witness"}
+    status, output = buf.run(
+        "curl", "--unix-socket", office.socket, "--schema", "proto", "--protocol", "grpc",
+        "--http2-prior-knowledge", "--list-methods", "http://localhost")
+    assert status == 0, output
+    assert {f"chatroom.v1.AdminService/{method}" for method in METHODS} <= set(output.split())
