@@ -40,9 +40,8 @@ def test_the_service_manager_is_told_how_it_is(daemons):
     room.join("alice", ALICE_TOKEN)
     room.join("alice", ALICE_TOKEN)
     notify = room.daemon.notify
-    notify.wait_for(lambda: any(
-        status.startswith("3 sessions of 2 users on ") for _, status in notes(room.daemon, "STATUS")),
-        "three sessions of two users")
+    notify.wait_for(lambda: any(text.startswith("3 sessions of 2 users on ")
+                                for _, text in notes(room.daemon, "STATUS")), "three of two users")
     room.daemon.process.terminate()
     notify.wait_for(lambda: notify.seen("STATUS", "Draining 3 sessions"), "the end")
 
