@@ -14,6 +14,11 @@
 #define NEAR 0.8 /* of a limit: time to think about it */
 #define VALUE_MAX 128
 
+static void show_notes(const Chatroom__V1__ReloadResponse *a) {
+        for (size_t i = 0; i < a->n_notes; i++)
+                remark("%s", a->notes[i]);
+}
+
 int verb_reload(Invocation *v) {
         Chatroom__V1__ReloadRequest request = CHATROOM__V1__RELOAD_REQUEST__INIT;
         _cleanup_(message_freep) ProtobufCMessage *answer = NULL;
@@ -25,6 +30,7 @@ int verb_reload(Invocation *v) {
         if (v->json)
                 return json_show_message(answer);
         say("Reloaded");
+        show_notes((const Chatroom__V1__ReloadResponse *) answer);
         return 0;
 }
 

@@ -31,7 +31,7 @@ static int list_ids(const AdminCall *a, Ids *ret) {
         if (!ret->list)
                 return -ENOMEM;
         for (; ret->n < a->n_changes; ret->n++)
-                ret->list[ret->n] = admin_text(a->changes[ret->n].token.id);
+                ret->list[ret->n] = message_text(a->changes[ret->n].token.id);
         return 0;
 }
 

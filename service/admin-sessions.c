@@ -45,10 +45,10 @@ static void add_session(Listing *l, const Session *session) {
         admin__session__init(row);
         address_format(&stream->connection->peer.address, true, address);
         row->id = session->id;
-        row->address = admin_text(address);
+        row->address = message_text(address);
         row->joined_ms = session->joined_ms;
-        row->token_id = admin_text(session->token_id);
-        row->protocol = admin_text(stream->protocol->name);
+        row->token_id = message_text(session->token_id);
+        row->protocol = message_text(stream->protocol->name);
         row->messages = session->received;
         row->lag = stream_lag(stream, l->head);
         l->session_refs[l->n_sessions++] = row;
@@ -59,7 +59,7 @@ static int add_user(const User *user, void *userdata) {
         Admin__User *row = &l->users[l->n_users];
 
         admin__user__init(row);
-        row->name = admin_text(user->name.text);
+        row->name = message_text(user->name.text);
         row->sessions = &l->session_refs[l->n_sessions];
         for (const Session *s = user->sessions; s; s = s->user_next)
                 add_session(l, s);

@@ -14,9 +14,15 @@
 
 void admin_reload(AdminCall *a) {
         Admin__ReloadResponse response = ADMIN__RELOAD_RESPONSE__INIT;
+        ProtobufCBinaryData fields[ELEMENTS((SettingsNotes){0}.text)];
+        SettingsNotes notes;
         ConfigError error = {0};
-        int r = settings_reload(a->service, &error);
+        int r = settings_reload(a->service, &notes, &error);
 
+        for (size_t i = 0; i < notes.n; i++)
+                fields[i] = message_text(notes.text[i]);
+        response.notes = fields;
+        response.n_notes = notes.n;
         if (r == 0)
                 admin_reply(a, &response.base);
         else
@@ -46,7 +52,7 @@ static void list_listening(Listening *ret, const Activation *sockets) {
         for (size_t i = 0; i < sockets->n_chat; i++)
                 if (activation_address(sockets->chat[i], &address) == 0) {
                         address_format(&address, true, ret->text[ret->n]);
-                        ret->field[ret->n] = admin_text(ret->text[ret->n]);
+                        ret->field[ret->n] = message_text(ret->text[ret->n]);
                         ret->n++;
                 }
 }
@@ -90,7 +96,7 @@ void admin_get_status(AdminCall *a) {
         char trouble[512];
 
         list_listening(&listening, &s->sockets);
-        response.version = admin_text(CHATROOM_VERSION);
+        response.version = message_text(CHATROOM_VERSION);
         response.started_ms = s->started_ms;
         response.now_ms = service_now_ms();
         response.listen = listening.field;
@@ -104,7 +110,7 @@ void admin_get_status(AdminCall *a) {
         response.max_lag = largest_lag(s);
         response.lag_limit = s->config->limits.max_lag_messages;
         response.durable = access_check(s->access) == 0;
-        response.trouble = admin_text(describe_trouble(s, trouble, sizeof(trouble)));
+        response.trouble = message_text(describe_trouble(s, trouble, sizeof(trouble)));
         response.memory_bytes = memory_resident();
         admin_reply(a, &response.base);
 }

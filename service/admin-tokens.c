@@ -13,9 +13,9 @@
 
 static void fill_in(Admin__Token *row, const Token *token) {
         admin__token__init(row);
-        row->id = admin_text(token->id);
-        row->user = admin_text(token->any_name ? "*" : token->name.text);
-        row->label = admin_text(token->label);
+        row->id = message_text(token->id);
+        row->user = message_text(token->any_name ? "*" : token->name.text);
+        row->label = message_text(token->label);
         row->created_ms = token->created_ms;
         row->expires_ms = token->expires_ms;
         row->last_used_ms = token->last_used_ms;
@@ -125,7 +125,7 @@ static void on_added(AdminCall *a, int result) {
                 return;
         }
         fill_in(&row, &a->changes[0].token);
-        response.secret = admin_text(a->secret);
+        response.secret = message_text(a->secret);
         response.token = &row;
         snprintf(a->summary, sizeof(a->summary), "made %s", a->changes[0].token.id);
         admin_reply(a, &response.base);
@@ -214,7 +214,7 @@ static void on_rotated(AdminCall *a, int result) {
                 return;
         }
         fill_in(&row, &a->changes[0].token);
-        response.secret = admin_text(a->secret);
+        response.secret = message_text(a->secret);
         response.token = &row;
         snprintf(a->summary, sizeof(a->summary), "made %s, %u session%s ended",
                  a->changes[0].token.id, a->n_ended, a->n_ended == 1 ? "" : "s");

@@ -56,10 +56,6 @@ AdminCall *admin_call_free(AdminCall *a) {
         return NULL;
 }
 
-ProtobufCBinaryData admin_text(const char *text) {
-        return (ProtobufCBinaryData){strlen(text), (uint8_t *) text};
-}
-
 /* ---- the journal */
 
 static char *claim(const AdminCall *a) {
@@ -122,20 +118,8 @@ static void answered(AdminCall *a, bool done, const char *result) {
                 log_verb(a, done, result);
 }
 
-static void reply(AdminCall *a, const ProtobufCMessage *message, RpcStatus status,
-                  const char *text) {
-        size_t n = protobuf_c_message_get_packed_size(message);
-        _cleanup_(freep) uint8_t *bytes = malloc(n ? n : 1);
-
-        if (bytes) {
-                protobuf_c_message_pack(message, bytes);
-                rpc_call_reply(a->call, bytes, n, status, text);
-        } else
-                rpc_call_finish(a->call, RPC_RESOURCE_EXHAUSTED, ADMIN_OUT_OF_MEMORY);
-}
-
 void admin_reply(AdminCall *a, const ProtobufCMessage *message) {
-        reply(a, message, RPC_OK, NULL);
+        message_reply(a->call, message, RPC_OK, NULL);
         answered(a, true, a->summary);
 }
 
@@ -143,7 +127,7 @@ void admin_reply_undurable(AdminCall *a, const ProtobufCMessage *message, int re
         char text[256], both[sizeof(a->summary) + sizeof(text) + 2];
 
         snprintf(text, sizeof(text), "not durable: %s", access_strerror(result));
-        reply(a, message, RPC_DATA_LOSS, text);
+        message_reply(a->call, message, RPC_DATA_LOSS, text);
         snprintf(both, sizeof(both), "%s, %s", a->summary, text);
         answered(a, true, both);
 }

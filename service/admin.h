@@ -11,6 +11,7 @@
 
 #include "service/admin-request.h"
 #include "service/connection.h"
+#include "service/message.h"
 #include "service/rpc.h"
 #include "wire-admin.pb-c.h"
 
@@ -52,9 +53,6 @@ void admin_refuse(AdminCall *a, RpcStatus status, const char *text);
 
 /* Gives everything up that the call holds. */
 AdminCall *admin_call_free(AdminCall *a);
-
-/* For the fields of answers. */
-ProtobufCBinaryData admin_text(const char *text);
 
 /* admin-sessions.c */
 void admin_list_users(AdminCall *a);

@@ -24,7 +24,7 @@
 
 struct PeerGroup {
         uint8_t key[16];
-        unsigned connections, unjoined;
+        unsigned connections, unjoined, guests;
         Bucket failures, logging;
         uint64_t failed_usec;
         UT_hash_handle hh;
@@ -98,6 +98,13 @@ static void forget(Connections *cs, Connection *c) {
         cs->n_used--;
 }
 
+static void begin_to_close(Connection *c, uint64_t now_usec) {
+        if (c->closing)
+                return;
+        c->closing = true;
+        c->close_usec = now_usec + LAST_WORDS_USEC;
+}
+
 void connections_sweep(Connections *cs, uint64_t now_usec) {
         PeerGroup *g, *next;
 
@@ -105,9 +112,9 @@ void connections_sweep(Connections *cs, uint64_t now_usec) {
         for (size_t fd = 0; fd < cs->end; fd++) {
                 Connection *c = &cs->rows[fd];
 
-                if (!c->used || c->streams > 0)
+                if (!c->used)
                         continue;
-                if (cookie_of(c->fd) != c->cookie)
+                if (c->streams == 0 && cookie_of(c->fd) != c->cookie)
                         forget(cs, c);
                 else if (c->close_usec && now_usec >= c->close_usec)
                         (void) shutdown(c->fd, SHUT_RDWR);
@@ -177,6 +184,13 @@ void connections_audit(Connections *cs, const Limits *limits, uint64_t now_usec,
         }
 }
 
+void connections_turn_away(Connections *cs, bool (*is_welcome)(const Peer *p, const void *userdata),
+                           const void *userdata, uint64_t now_usec) {
+        for (size_t fd = 0; fd < cs->end; fd++)
+                if (cs->rows[fd].used && !is_welcome(&cs->rows[fd].peer, userdata))
+                        begin_to_close(&cs->rows[fd], now_usec);
+}
+
 void connections_shutdown_all(Connections *cs) {
         for (size_t fd = 0; fd < cs->end; fd++) {
                 Connection *c = &cs->rows[fd];
@@ -199,12 +213,15 @@ static unsigned max_unjoined(const Limits *limits) {
 }
 
 int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_usec) {
-        c->close_usec = 0;
+        if (!c->closing)
+                c->close_usec = 0;
         c->streams++;
         intake_open_stream(&c->intake);
         c->group->unjoined++;
         if (bucket_take(&c->opening, STREAM_OPEN_BURST, STREAM_OPEN_PER_SECOND, now_usec) > 0)
                 return CONNECTION_E_FLOOD;
+        if (c->closing)
+                return CONNECTION_E_CLOSING;
         if (c->streams > limits->max_streams_per_connection)
                 return CONNECTION_E_STREAMS;
         if (c->group->unjoined > max_unjoined(limits))
@@ -216,11 +233,26 @@ void connection_joined(Connection *c) {
         c->group->unjoined--;
 }
 
-void connection_close_stream(Connection *c, bool joined) {
+void connection_close_stream(Connection *c, bool joined, uint64_t now_usec) {
         assert(c->streams > 0);
         c->streams--;
         if (!joined)
                 c->group->unjoined--;
+        if (c->dismissed && c->streams == 0)
+                begin_to_close(c, now_usec);
+}
+
+bool connection_open_guest(Connection *c) {
+        if (c->guests >= GUESTS_PER_CONNECTION || c->group->guests >= GUESTS_PER_ADDRESS)
+                return false;
+        c->guests++;
+        c->group->guests++;
+        return true;
+}
+
+void connection_close_guest(Connection *c) {
+        c->guests--;
+        c->group->guests--;
 }
 
 void connection_received(Connection *c, size_t bytes) {
@@ -251,8 +283,8 @@ bool connection_is_silent(const Connection *c) {
         return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 || info.tcpi_backoff > 0;
 }
 
-void connection_close_soon(Connection *c, uint64_t now_usec) {
-        c->close_usec = now_usec + LAST_WORDS_USEC;
+void connection_close_soon(Connection *c) {
+        c->dismissed = true;
 }
 
 void connection_shutdown(Connection *c) {

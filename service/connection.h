@@ -28,10 +28,12 @@ typedef struct Connection {
         Peer peer;
         PeerGroup *group; /* whom it shares limits with */
         unsigned streams; /* open now */
-        unsigned guests;  /* of them: guest.h */
+        unsigned guests;  /* of them, without a token */
         Bucket opening;   /* the rate at which it opens streams */
         Intake intake;
-        uint64_t close_usec; /* without a stream by then, it is closed; 0: never */
+        bool dismissed;      /* is to be closed when it has no stream any more */
+        bool closing;        /* takes no other stream, and is closed whether it has one or not */
+        uint64_t close_usec; /* when, unless a stream is opened before; 0: never */
 } Connection;
 
 enum {
@@ -40,6 +42,7 @@ enum {
         CONNECTION_E_STREAMS,  /* max_streams_per_connection */
         CONNECTION_E_UNJOINED, /* streams of its group that have not joined */
         CONNECTION_E_FLOOD,    /* opens streams too fast */
+        CONNECTION_E_CLOSING,  /* is about to be closed */
 };
 
 /* max_fd: no descriptor will be as high as that. */
@@ -56,14 +59,23 @@ void connections_sweep(Connections *cs, uint64_t now_usec);
 /* Ends the connections that send more than any honest peer, and tells about each. */
 void connections_audit(Connections *cs, const Limits *limits, uint64_t now_usec,
                        void (*cut_off)(Connection *c, void *userdata), void *userdata);
+/* Ends those of peers that are not welcome any more, soon: what is said to their streams until then
+ * is heard. */
+void connections_turn_away(Connections *cs, bool (*is_welcome)(const Peer *p, const void *userdata),
+                           const void *userdata, uint64_t now_usec);
 void connections_shutdown_all(Connections *cs);
 size_t connections_count(const Connections *cs);
 
-/* Outcomes: CONNECTION_E_STREAMS, _UNJOINED: refuse the stream; _FLOOD: end the connection.
- * Whatever the outcome, connection_close_stream() is owed. */
+/* Outcomes: CONNECTION_E_STREAMS, _UNJOINED, _CLOSING: refuse the stream; _FLOOD: end the
+ * connection. Whatever the outcome, connection_close_stream() is owed. */
 int connection_open_stream(Connection *c, const Limits *limits, uint64_t now_usec);
 void connection_joined(Connection *c);
-void connection_close_stream(Connection *c, bool joined);
+void connection_close_stream(Connection *c, bool joined, uint64_t now_usec);
+
+/* Whether one more of its streams may do without a token; then connection_close_guest() is owed,
+ * before the stream is closed. */
+bool connection_open_guest(Connection *c);
+void connection_close_guest(Connection *c);
 
 /* A message of so many bytes has come; see intake.h. */
 void connection_received(Connection *c, size_t bytes);
@@ -78,7 +90,8 @@ bool connection_may_log(Connection *c, uint64_t now_usec);
 /* Whether the kernel sends again what its peer has not taken; only while a stream of it is open. */
 bool connection_is_silent(const Connection *c);
 
-/* Ends it at the next sweep that finds it without a stream. */
-void connection_close_soon(Connection *c, uint64_t now_usec);
+/* Ends it soon after the last of the streams that it has, and takes none after that one: others may
+ * share it who have done nothing. Only while a stream of it is open. */
+void connection_close_soon(Connection *c);
 /* Ends it now; only while a stream of it is open. */
 void connection_shutdown(Connection *c);

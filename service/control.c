@@ -71,9 +71,13 @@ static int admit(Control *c, AdminCall *a) {
                 if (connection_may_log(a->connection, now))
                         log_warning("Refused uid %u (pid %d) on the control socket", a->peer.uid,
                                     a->peer.pid);
-                connection_close_soon(a->connection, now);
+                connection_close_soon(a->connection);
                 rpc_call_finish(a->call, RPC_PERMISSION_DENIED, not_allowed(c, text, sizeof(text)));
                 return -EACCES;
+        }
+        if (r == CONNECTION_E_CLOSING) {
+                rpc_call_finish(a->call, RPC_UNAVAILABLE, "The connection is about to be closed.");
+                return -ESHUTDOWN;
         }
         if (r == CONNECTION_E_STREAMS || r == CONNECTION_E_UNJOINED) {
                 rpc_call_finish(a->call, RPC_RESOURCE_EXHAUSTED, "Too many requests at a time.");
@@ -120,14 +124,16 @@ static void on_received(AdminCall *a) {
         a->due_usec = 0;
         bytes = rpc_call_received(a->call, &n);
         wrong = admin_request_decode(&a->request, a->method, bytes, n);
-        if (wrong)
+        if (rpc_call_is_compressed(a->call))
+                admin_refuse(a, RPC_UNIMPLEMENTED, "Compressed requests are not taken.");
+        else if (wrong)
                 admin_refuse(a, RPC_INVALID_ARGUMENT, wrong);
         else
                 admin_run(a);
 }
 
 static void on_closed(Control *c, AdminCall *a) {
-        connection_close_stream(a->connection, false);
+        connection_close_stream(a->connection, false, service_now_usec(c->service));
         a->connection = NULL;
         a->closed = true;
         rpc_call_set_userdata(a->call, NULL);

@@ -9,16 +9,15 @@
 
 #define TEXT(number) #number
 #define NUMBER(macro) TEXT(macro)
+#define CONNECTION NUMBER(GUESTS_PER_CONNECTION) " per connection, "
+#define ADDRESS NUMBER(GUESTS_PER_ADDRESS) " per address, "
+#define ALL NUMBER(GUESTS_MAX) " in all"
 
 int guest_admit(Stream *s) {
-        if (s->connection->guests >= GUESTS_PER_CONNECTION || s->service->n_guests >= GUESTS_MAX)
-                return stream_refuse(
-                        s, RPC_RESOURCE_EXHAUSTED,
-                        "Too many calls that need no token (" NUMBER(
-                                GUESTS_PER_CONNECTION) " per connection, " NUMBER(GUESTS_MAX) " in "
-                                                                                              "all)"
-                                                                                              ".");
-        s->connection->guests++;
+        if (s->service->n_guests >= GUESTS_MAX || !connection_open_guest(s->connection))
+                return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
+                                     "Too many calls that need no token (" CONNECTION ADDRESS ALL
+                                     ").");
         s->service->n_guests++;
         s->guest = true;
         return 0;
@@ -28,7 +27,7 @@ void guest_leave(Stream *s) {
         if (!s->guest)
                 return;
         s->guest = false;
-        s->connection->guests--;
+        connection_close_guest(s->connection);
         s->service->n_guests--;
 }
 

@@ -7,9 +7,6 @@
 
 #include "service/stream.h"
 
-#define GUESTS_MAX 64
-#define GUESTS_PER_CONNECTION 2
-
 /* Counts it, or refuses it as stream_refuse() does. */
 int guest_admit(Stream *s);
 /* It does not count any more. Nothing happens to who has not been counted. */

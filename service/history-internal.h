@@ -51,6 +51,7 @@ struct History {
         Group *filling, *writing;      /* writing NULL: nothing is being written */
         Fetch *waiting, **waiting_end; /* for their turn to be read */
         unsigned n_reading;
+        Bucket complaints; /* about what cannot be read */
         Trim trim;
         char epoch[LOG_EPOCH_CHARS + 1];
         uint64_t first;

@@ -12,6 +12,9 @@
 #define FETCH_BYTES (512 * 1024)
 #define READING_MAX 4
 #define TRIM_ROWS 500
+/* Whoever is refused comes back and asks again: of complaints a few at once, then one a minute. */
+#define COMPLAINTS 3
+#define COMPLAINTS_PER_SECOND (1 / 60.0)
 
 static void run_fetch(StoreRequest *request) {
         Fetch *f = CONTAINER_OF(request, Fetch, request);
@@ -44,6 +47,12 @@ static void read_next(History *h) {
         }
 }
 
+static void complain(History *h, int result) {
+        if (bucket_take(&h->complaints, COMPLAINTS, COMPLAINTS_PER_SECOND,
+                        service_now_usec(h->service)) == 0)
+                log_errno(result, "Cannot read the log of messages");
+}
+
 static void on_fetched(StoreRequest *request) {
         Fetch *f = CONTAINER_OF(request, Fetch, request);
         History *h = f->history;
@@ -53,7 +62,7 @@ static void on_fetched(StoreRequest *request) {
         if (f->stream && f->result == 0)
                 reader_feed(f->stream->reader, TAKE_PTR(f->payload), f->up_to);
         else if (f->stream) {
-                log_errno(f->result, "Cannot read the log of messages");
+                complain(h, f->result);
                 stream_end(f->stream, RPC_UNAVAILABLE, "The history cannot be read.", false);
         }
         rpc_payload_free(f->payload);

@@ -57,14 +57,32 @@ static int enter(Stream *s, const TokenHash *secret, const char *name, size_t n_
         return r != 0 ? r : stream_deliver(s, ring_head(room_ring(s->service->room)), NULL);
 }
 
+/* By whoever came in with a token of his own: chat, unless it is that token again, which is no more
+ * than a client's way to be sure. One that is somebody else's is not for others to see either; but
+ * whoever shows it may be trying whether it is one, so that is a failed login. A miss is not: it
+ * has been said aloud, at the pace of messages, and who says something by a call of its own each
+ * time has done nothing wrong. */
+static void on_first_text(Stream *s, const ProtobufCBinaryData *text, const TokenHash *shown) {
+        bool own = memcmp(shown, &s->session.token, sizeof(*shown)) == 0;
+
+        if (text->len == 0 || own)
+                stream_receive(s);
+        else if (token_table_find(access_tokens(s->service->access), shown)) {
+                stream_count_guess(s);
+                stream_receive(s);
+        } else if (s->session.any_name && !stream_charge(s))
+                s->greeted = false; /* it comes again, when the rate allows */
+        else
+                on_chat(s, text);
+}
+
 static void log_in(Stream *s, const TokenHash *shown, const ProtobufCBinaryData *user) {
         const TokenHash *secret = s->has_bearer ? &s->bearer_hash : shown;
 
         (void) enter(s, secret, (const char *) user->data, user->len);
 }
 
-/* Its text is a token and never chat, unless the call brought a token of its own; and even then not
- * if it is one. */
+/* Its text is a token and never chat, unless the call brought a token of its own. */
 static void on_first(Stream *s, const Wire__ChatMessage *m) {
         TokenHash shown;
 
@@ -77,9 +95,8 @@ static void on_first(Stream *s, const Wire__ChatMessage *m) {
                 log_in(s, &shown, &m->user);
         if (s->state != STREAM_JOINED)
                 return;
-        if (s->has_bearer && m->text.len > 0 &&
-            !token_table_find(access_tokens(s->service->access), &shown))
-                on_chat(s, &m->text);
+        if (s->has_bearer)
+                on_first_text(s, &m->text, &shown);
         else
                 stream_receive(s);
 }

@@ -27,6 +27,11 @@ typedef struct Limits {
 #define STREAM_OPEN_BURST 200
 #define STREAM_OPEN_PER_SECOND 50
 
+/* Calls at a time that need no token: anybody who may connect can make them. */
+#define GUESTS_MAX 64
+#define GUESTS_PER_ADDRESS 16
+#define GUESTS_PER_CONNECTION 2
+
 typedef struct Bucket {
         double level;
         uint64_t at_usec; /* 0: full, never used */

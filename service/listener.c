@@ -17,6 +17,10 @@
 
 #define ACCEPTS_PER_DISPATCH 64
 #define REST_USEC UINT64_C(100000)
+/* It may rest many times before there is something to accept with: a few complaints at once, then
+ * one in ten seconds. */
+#define COMPLAINTS 3
+#define COMPLAINTS_PER_SECOND 0.1
 /* Dead peers: what was sent to them stays unacknowledged for so long at most. */
 #define USER_TIMEOUT_MS 30000
 /* Bounds what the kernel holds for a peer that does not read. */
@@ -36,7 +40,10 @@ static int on_accept_again(sd_event_source *source, uint64_t usec, void *userdat
         return 0;
 }
 
-static void rest(Service *s) {
+static void rest(Service *s, int why) {
+        if (bucket_take(&s->accept_complaints, COMPLAINTS, COMPLAINTS_PER_SECOND,
+                        service_now_usec(s)) == 0)
+                log_warning("Cannot accept connections for now: %s", strerror(why));
         enable(s, SD_EVENT_OFF);
         if (sd_event_add_time_relative(s->event, &s->accept_again, CLOCK_MONOTONIC, REST_USEC,
                                        REST_USEC / 10, on_accept_again, s) < 0)
@@ -124,8 +131,7 @@ static int on_connection(sd_event_source *source, int listening, uint32_t events
                         continue;
                 }
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-                        log_warning("Cannot accept connections for now: %s", strerror(errno));
-                        rest(s);
+                        rest(s, errno);
                 }
                 return 0;
         }

@@ -21,6 +21,19 @@ int message_pack(RpcPayload **ret, const ProtobufCMessage *message) {
         return rpc_payload_new(ret, bytes, n);
 }
 
+void message_reply(RpcCall *call, const ProtobufCMessage *message, RpcStatus status,
+                   const char *text) {
+        size_t n = protobuf_c_message_get_packed_size(message);
+        _cleanup_(freep) uint8_t *bytes = malloc(n ? n : 1);
+
+        if (!bytes) {
+                rpc_call_finish(call, RPC_RESOURCE_EXHAUSTED, "The server is out of memory.");
+                return;
+        }
+        protobuf_c_message_pack(message, bytes);
+        rpc_call_reply(call, bytes, n, status, text);
+}
+
 ProtobufCBinaryData message_text(const char *text) {
         return (ProtobufCBinaryData){strlen(text), (uint8_t *) text};
 }

@@ -9,6 +9,11 @@
 
 int message_pack(RpcPayload **ret, const ProtobufCMessage *message);
 
+/* Answers a unary call, be it with RPC_RESOURCE_EXHAUSTED because there is no memory. text NULL:
+ * none. */
+void message_reply(RpcCall *call, const ProtobufCMessage *message, RpcStatus status,
+                   const char *text);
+
 /* A NUL-terminated text as a field. */
 ProtobufCBinaryData message_text(const char *text);
 

@@ -7,7 +7,6 @@
  * because two threads on one queue wake each other for every event.
  */
 #include <ctype.h>
-#include <dlfcn.h>
 #include <grpc/grpc_posix.h>
 #include <grpc/grpc_security.h>
 #include <grpc/support/log.h>
@@ -37,21 +36,16 @@ static void on_grpc_log(gpr_log_func_args *args) {
 }
 
 /* Debian's Abseil looks for deadlocks whenever it locks anything, in a graph of all locks there are
- * that has one lock for all threads: two KiB a connection, and time on every send. It is told not
- * to by absl::SetMutexDeadlockDetectionMode(OnDeadlockCycle::kIgnore), of which there is no C form;
- * where a version calls it otherwise, it goes on looking. */
-static void leave_deadlocks_alone(void) {
-        static const char name[] =
-                "_ZN4absl7debian329SetMutexDeadlockDetectionModeENS0_15OnDeadlockCycleE";
-        void (*set_mode)(int);
-
-        *(void **) &set_mode = dlsym(RTLD_DEFAULT, name);
-        if (set_mode)
-                set_mode(0);
-}
+ * that has one lock for all threads: two KiB a connection, and time on every send. Told 0, kIgnore,
+ * it does not. There is no C name for it; where a version calls it otherwise, it goes on looking.
+ */
+void set_deadlock_detection(int mode) __asm__(
+        "_ZN4absl7debian329SetMutexDeadlockDetectionModeENS0_15OnDeadlockCycleE")
+        __attribute__((weak));
 
 void rpc_library_init(void) {
-        leave_deadlocks_alone();
+        if (set_deadlock_detection)
+                set_deadlock_detection(0);
         gpr_set_log_function(on_grpc_log);
         grpc_init();
 }

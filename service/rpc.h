@@ -113,6 +113,9 @@ void *rpc_call_userdata(const RpcCall *call);
 int rpc_call_receive(RpcCall *call);
 const uint8_t *rpc_call_received(const RpcCall *call, size_t *ret_n);
 
+/* Does it say that what was received is compressed? Then the bytes are not the message. */
+bool rpc_call_is_compressed(const RpcCall *call);
+
 /* Posts an event as if gRPC had: RPC_TAKEN, RPC_BEHIND, RPC_LAGGED. Any thread. */
 void rpc_call_post(RpcCall *call, unsigned events);
 

@@ -164,9 +164,10 @@ static int on_terminate(sd_event_source *source, const struct signalfd_siginfo *
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        SettingsNotes notes;
         ConfigError error;
 
-        (void) settings_reload(userdata, &error);
+        (void) settings_reload(userdata, &notes, &error);
         return 0;
 }
 
@@ -279,7 +280,7 @@ int service_new(Service **ret, const Options *options, Config *config) {
                 return -ENOMEM;
         }
         s->options = *options;
-        s->config = config;
+        s->config = s->started_with = config;
         s->sockets.control = -1;
         s->state_directory = find_state_directory(options);
         if (settings_override(config, options, &error) != 0) {
@@ -349,7 +350,9 @@ Service *service_free(Service *s) {
         room_free(s->room);
         connections_free(s->connections);
         mailbox_free(s->mailbox);
-        config_free(s->config);
+        if (s->config != s->started_with)
+                config_free(s->config);
+        config_free(s->started_with);
         free(s->state_directory);
         sd_event_unref(s->event);
         free(s);

@@ -29,10 +29,12 @@ struct Service {
         Options options;
         char *state_directory; /* NULL: nothing outlives the process */
         Config *config;
+        Config *started_with; /* for what cannot change while the daemon runs */
         Access *access;
         sd_event *event;
         Activation sockets;
         sd_event_source *accepting[ACTIVATION_MAX + 1]; /* the last: on the control socket */
+        Bucket accept_complaints;                       /* about what keeps it from accepting */
         sd_event_source *accept_again, *tick, *watchdog, *write_timer, *drain_timer, *linger;
         Mailbox *mailbox;
         Rpc *rpc;

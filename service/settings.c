@@ -5,6 +5,8 @@
  */
 #include "service/settings.h"
 
+#include <assert.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -38,7 +40,10 @@ void settings_clamp(Config *config) {
         (void) setrlimit(RLIMIT_NOFILE, &limit);
         if (limit.rlim_cur >= (rlim_t) config->limits.max_connections + SPARE_FDS)
                 return;
-        most = limit.rlim_cur > 2 * SPARE_FDS ? (unsigned) limit.rlim_cur - SPARE_FDS : SPARE_FDS;
+        most = limit.rlim_cur > 2 * SPARE_FDS ? (unsigned) limit.rlim_cur - SPARE_FDS
+                                              : (unsigned) limit.rlim_cur / 2;
+        if (most == 0)
+                most = 1;
         log_warning("max_connections is %u, but with at most %llu open files it can only be %u",
                     config->limits.max_connections, (unsigned long long) limit.rlim_cur, most);
         config->limits.max_connections = most;
@@ -53,6 +58,8 @@ void settings_warn(const Service *s) {
                 log_warning("There are no tokens, so nobody can join");
 }
 
+/* ---- what a reload cannot change */
+
 static bool same_listen(const Config *a, const Config *b) {
         if (a->n_listen != b->n_listen)
                 return false;
@@ -62,27 +69,113 @@ static bool same_listen(const Config *a, const Config *b) {
         return true;
 }
 
-static void swap_config(Service *s, Config *config) {
-        if (!same_listen(s->config, config))
-                log_warning("listen has changed; what is listened on changes with: %s",
-                            s->sockets.inherited ? LISTENER_RESTART : "a restart");
+static bool same_allow(const Config *a, const Config *b) {
+        return a->n_allow == b->n_allow &&
+               memcmp(a->allow, b->allow, a->n_allow * sizeof(a->allow[0])) == 0;
+}
+
+_printf_(2, 3) static void note(SettingsNotes *notes, const char *format, ...) {
+        char *text = notes->text[notes->n++];
+        va_list args;
+
+        assert(notes->n <= ELEMENTS(notes->text));
+        va_start(args, format);
+        vsnprintf(text, sizeof(notes->text[0]), format, args);
+        va_end(args);
+        log_warning("%s", text);
+}
+
+/* Always against what the daemon was started with: a second reload makes none of it come true. */
+static void note_sockets(const Service *s, const Config *config, SettingsNotes *notes) {
+        const char *how = s->sockets.inherited ? LISTENER_RESTART : "a restart";
+        const Config *then = s->started_with;
+
+        if (!same_listen(then, config))
+                note(notes, "listen has changed; what is listened on changes with: %s", how);
+        if (s->sockets.control >= 0 && !s->options.control &&
+            strcmp(then->control, config->control) != 0)
+                note(notes, "control has changed; the control socket moves with: %s", how);
+        if (s->sockets.control >= 0 && strcmp(then->admin_group, config->admin_group) != 0)
+                note(notes, "admin_group has changed; the control socket's file changes with: %s",
+                     how);
+}
+
+static void note_start(const Service *s, const Config *config, SettingsNotes *notes) {
+        const Config *then = s->started_with;
+        const struct {
+                const char *key;
+                bool changed;
+        } keys[] = {
+                {"workers", config->workers != then->workers},
+                {"max_streams_per_connection", config->limits.max_streams_per_connection !=
+                                                       then->limits.max_streams_per_connection},
+                {"max_frame", config->limits.max_frame != then->limits.max_frame},
+                {"[history] enabled", config->history_enabled != then->history_enabled},
+        };
+        char text[128] = "";
+
+        for (size_t i = 0; i < ELEMENTS(keys); i++)
+                if (keys[i].changed) {
+                        size_t used = strlen(text);
+
+                        snprintf(text + used, sizeof(text) - used, "%s%s", used > 0 ? ", " : "",
+                                 keys[i].key);
+                }
+        if (text[0])
+                note(notes, "Of what has changed, this takes effect when the daemon starts: %s",
+                     text);
+}
+
+/* The daemon's own part of allow is in force; the other follows the file, and not the daemon. */
+static void note_allow(const Service *s, const Config *config, SettingsNotes *notes) {
+        if (s->sockets.inherited && !same_allow(s->config, config))
+                note(notes, "allow has changed; what the kernel lets through changes with: "
+                            "systemctl daemon-reload");
+}
+
+/* ---- the new in place of the old */
+
+static bool is_welcome(const Peer *p, const void *config) {
+        return config_allows(config, &p->address);
+}
+
+/* Who could not come in now does not stay either. */
+static void enforce_allow(Service *s) {
+        Stream *next;
+
+        for (Stream *stream = s->streams; stream; stream = next) {
+                next = stream->next;
+                if (!is_welcome(&stream->connection->peer, s->config))
+                        stream_end(stream, RPC_PERMISSION_DENIED,
+                                   "Your address is not allowed any more (allow).", false);
+        }
+        connections_turn_away(s->connections, is_welcome, s->config, service_now_usec(s));
+}
+
+static void swap_config(Service *s, Config *config, SettingsNotes *notes) {
+        note_sockets(s, config, notes);
+        note_start(s, config, notes);
+        note_allow(s, config, notes);
         if (ring_resize(room_ring(s->room), config->limits.max_lag_messages,
                         config->limits.max_lag_bytes) != 0)
                 log_warning("Out of memory: max_lag_messages stays as it was");
-        config_free(s->config);
+        if (s->config != s->started_with)
+                config_free(s->config);
         s->config = config;
         control_configure(s->control);
         history_configure(s->history);
         settings_warn(s);
         (void) access_enforce(s->access);
+        enforce_allow(s);
 }
 
-int settings_reload(Service *s, ConfigError *error) {
+int settings_reload(Service *s, SettingsNotes *notes, ConfigError *error) {
         static const JournalEvent done = {.kind = JOURNAL_RELOADED},
                                   failed = {.kind = JOURNAL_RELOAD_FAILED};
         Config *config = NULL;
         int r;
 
+        notes->n = 0;
         notify_reloading();
         r = config_load(&config, s->options.config_path, error);
         if (r == 0)
@@ -91,7 +184,7 @@ int settings_reload(Service *s, ConfigError *error) {
                 r = access_configure(s->access, config->tokens);
         if (r == 0) {
                 settings_clamp(config);
-                swap_config(s, config);
+                swap_config(s, config, notes);
                 journal_write(LOG_INFO, &done, "Reloaded the configuration");
         } else {
                 config_free(config);

@@ -72,11 +72,28 @@ static void log_stream(const Stream *s, int priority, JournalKind kind, const ch
 
 /* ---- the ways out */
 
-static int on_end_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+static void begin_to_end(Stream *s, sd_event_time_handler_t too_late) {
+        s->state = STREAM_ENDING;
+        guest_leave(s);
+        set_timer(s, END_TIMEOUT_USEC, too_late);
+}
+
+static int on_cancel_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         Stream *s = userdata;
 
-        rpc_call_cancel(s->call, RPC_UNAVAILABLE, "The stream could not be ended in order.");
-        connection_close_soon(s->connection, now_usec(s));
+        connection_shutdown(s->connection);
+        return 0;
+}
+
+/* Not in order, but for certain: if even that does not end it, its connection is cut. */
+static void cancel(Stream *s, RpcStatus status, const char *text) {
+        begin_to_end(s, on_cancel_timeout);
+        rpc_call_cancel(s->call, status, text);
+        connection_close_soon(s->connection);
+}
+
+static int on_end_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        cancel(userdata, RPC_UNAVAILABLE, "The stream could not be ended in order.");
         return 0;
 }
 
@@ -114,12 +131,6 @@ static void finish_reader(Stream *s, RpcStatus status, const char *text, bool fl
         reader_finish(s->reader, &end);
 }
 
-static void begin_to_end(Stream *s) {
-        s->state = STREAM_ENDING;
-        guest_leave(s);
-        set_timer(s, END_TIMEOUT_USEC, on_end_timeout);
-}
-
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
         if (s->state == STREAM_ENDING)
                 return;
@@ -128,7 +139,7 @@ void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
                 s->service->n_refused++;
         }
         leave_room(s, text);
-        begin_to_end(s);
+        begin_to_end(s, on_end_timeout);
         if (s->reader)
                 finish_reader(s, status, text, flush);
         else
@@ -136,7 +147,7 @@ void stream_end(Stream *s, RpcStatus status, const char *text, bool flush) {
 }
 
 void stream_replied(Stream *s) {
-        begin_to_end(s);
+        begin_to_end(s, on_end_timeout);
 }
 
 void stream_set_retry(Stream *s, uint64_t after_usec) {
@@ -156,17 +167,15 @@ static void cut_off(Stream *s) {
                 log_stream(s, LOG_NOTICE, JOURNAL_CUT, "too far behind");
                 drop_out(s);
         }
-        s->state = STREAM_ENDING;
-        rpc_call_cancel(s->call, RPC_RESOURCE_EXHAUSTED,
-                        "You are too far behind the room (max_lag_messages, max_lag_bytes, "
-                        "max_lag_age_ms).");
-        connection_close_soon(s->connection, now_usec(s));
+        cancel(s, RPC_RESOURCE_EXHAUSTED,
+               "You are too far behind the room (max_lag_messages, max_lag_bytes, "
+               "max_lag_age_ms).");
 }
 
 static void stream_free(Stream *s) {
         leave_room(s, NULL);
         guest_leave(s);
-        connection_close_stream(s->connection, s->joined_once);
+        connection_close_stream(s->connection, s->joined_once, now_usec(s));
         s->timer = sd_event_source_disable_unref(s->timer);
         history_forget(s->service->history, s);
         reader_detach(s->reader);
@@ -195,60 +204,6 @@ static int on_join_timeout(sd_event_source *source, uint64_t usec, void *userdat
 int stream_refuse(Stream *s, RpcStatus status, const char *text) {
         stream_end(s, status, text, false);
         return -EACCES;
-}
-
-const Token *stream_find_token(const Stream *s, const TokenHash *secret) {
-        const Token *token = token_table_find(access_tokens(s->service->access), secret);
-
-        return token && token_is_good(token, service_now_ms()) ? token : NULL;
-}
-
-static int check_name(Stream *s, const Token *token, const Name *name) {
-        if (!token->any_name && !name_equal(&token->name, name))
-                return stream_refuse(s, RPC_PERMISSION_DENIED, "The token is for another name.");
-        if (token->any_name && token_table_binds(access_tokens(s->service->access), name))
-                return stream_refuse(
-                        s, RPC_PERMISSION_DENIED,
-                        "The name belongs to somebody; it takes the token made for it.");
-        return 0;
-}
-
-int stream_may_login(Stream *s) {
-        uint64_t wait = connection_may_login(s->connection, limits(s), now_usec(s));
-
-        if (wait == 0)
-                return 0;
-        stream_set_retry(s, wait);
-        return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
-                             "Too many failed logins from your address; wait a minute "
-                             "(auth_failures_per_minute).");
-}
-
-int stream_identify(Stream *s, const TokenHash *secret, const char *name, size_t n_name,
-                    StreamIdentity *ret) {
-        StreamIdentity identity;
-        int r = stream_may_login(s);
-
-        if (r != 0)
-                return r;
-        identity.token = secret ? stream_find_token(s, secret) : NULL;
-        if (!identity.token) {
-                connection_login_failed(s->connection, limits(s), now_usec(s));
-                return stream_refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED);
-        }
-        if (n_name == 0 && !identity.token->any_name)
-                identity.name = identity.token->name;
-        else
-                r = name_parse(&identity.name, name, n_name);
-        if (r != 0)
-                return stream_refuse(s, RPC_INVALID_ARGUMENT, name_strerror(r));
-        r = check_name(s, identity.token, &identity.name);
-        if (r != 0)
-                return r;
-        if (!identity.token->any_name)
-                identity.name = identity.token->name;
-        *ret = identity;
-        return 0;
 }
 
 int stream_join(Stream *s, const StreamIdentity *identity) {
@@ -295,25 +250,6 @@ int stream_deliver(Stream *s, uint64_t after, RpcPayload *first) {
         return 0;
 }
 
-bool stream_is_own_token(const Stream *s, const void *text, size_t n) {
-        TokenHash hash;
-
-        return token_hash_secret(&hash, text, n) == 0 &&
-               memcmp(&hash, &s->session.token, sizeof(hash)) == 0;
-}
-
-bool stream_check_token(Stream *s) {
-        const Token *token;
-
-        if (s->state == STREAM_ENDING || (s->state == STREAM_OPEN && !s->has_bearer))
-                return false;
-        token = stream_find_token(s,
-                                  s->state == STREAM_JOINED ? &s->session.token : &s->bearer_hash);
-        if (!token)
-                return stream_refuse(s, RPC_UNAUTHENTICATED, STREAM_TOKEN_REFUSED) != 0;
-        return s->state == STREAM_JOINED && check_name(s, token, &s->session.user->name) != 0;
-}
-
 uint64_t stream_lag(const Stream *s, uint64_t head) {
         uint64_t cursor = s->reader ? reader_cursor(s->reader) : head;
 
@@ -340,6 +276,22 @@ void stream_receive(Stream *s) {
                 (void) rpc_call_receive(s->call);
 }
 
+static int on_may_take(sd_event_source *source, uint64_t usec, void *userdata) {
+        Stream *s = userdata;
+
+        if (s->state == STREAM_JOINED && !s->service->draining)
+                s->protocol->received(s);
+        return 0;
+}
+
+bool stream_charge(Stream *s) {
+        uint64_t wait = session_charge(&s->session, limits(s), now_usec(s));
+
+        if (wait > 0)
+                set_timer(s, wait, on_may_take);
+        return wait == 0;
+}
+
 static void find_bearer(Stream *s) {
         const char *bearer = rpc_call_bearer(s->call);
 
@@ -353,6 +305,9 @@ static int admit(Stream *s) {
         case CONNECTION_E_FLOOD:
                 connection_shutdown(s->connection);
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED, "Streams are opened too fast.");
+        case CONNECTION_E_CLOSING:
+                return stream_refuse(s, RPC_UNAVAILABLE,
+                                     "The connection is about to be closed; make another.");
         case CONNECTION_E_STREAMS:
                 return stream_refuse(s, RPC_RESOURCE_EXHAUSTED,
                                      "Too many streams on this connection "
@@ -402,6 +357,17 @@ static void on_opened(Service *service, RpcCall *call) {
                 stream_receive(s);
 }
 
+static void on_received(Stream *s) {
+        size_t n;
+
+        (void) rpc_call_received(s->call, &n);
+        connection_received(s->connection, n);
+        if (rpc_call_is_compressed(s->call))
+                stream_end(s, RPC_UNIMPLEMENTED, "Compressed messages are not taken.", true);
+        else
+                s->protocol->received(s);
+}
+
 void stream_dispatch(Service *service, RpcCall *call, unsigned events) {
         Stream *s;
 
@@ -410,13 +376,8 @@ void stream_dispatch(Service *service, RpcCall *call, unsigned events) {
         s = rpc_call_userdata(call);
         if (!s)
                 return;
-        if ((events & RPC_RECEIVED) && s->state != STREAM_ENDING) {
-                size_t n;
-
-                (void) rpc_call_received(call, &n);
-                connection_received(s->connection, n);
-                s->protocol->received(s);
-        }
+        if ((events & RPC_RECEIVED) && s->state != STREAM_ENDING)
+                on_received(s);
         if ((events & RPC_HALF_CLOSED) && s->state != STREAM_ENDING)
                 s->protocol->half_closed(s);
         if ((events & RPC_TAKEN) && s->state != STREAM_ENDING && s->protocol->taken)

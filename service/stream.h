@@ -91,6 +91,8 @@ void stream_dispatch(Service *service, RpcCall *call, unsigned events);
  * is looked at in any other way than stream_identify(), so that the answer tells nobody what it is.
  */
 int stream_may_login(Stream *s);
+/* A token was tried that it had no right to try. */
+void stream_count_guess(Stream *s);
 /* Who is it, by the hash of the secret that it showed, and the name that it gave (if the token is
  * bound, it need not give one)? On failure the stream has been ended with the status that says why,
  * and the result is not 0. */
@@ -106,6 +108,10 @@ void stream_set_retry(Stream *s, uint64_t after_usec);
 
 /* Arms the next receive: now, or when the session's rate allows. */
 void stream_receive(Stream *s);
+
+/* For what was received before there was a session whose rate could allow it: may it be taken now?
+ * If not, it is announced again when it may. */
+bool stream_charge(Stream *s);
 
 /* Ends the stream; always -EACCES, for whoever returns what came of it. */
 int stream_refuse(Stream *s, RpcStatus status, const char *text);

@@ -15,15 +15,7 @@
 #include "wire-chatroom.pb-c.h"
 
 void unary_reply(Stream *s, const ProtobufCMessage *message) {
-        size_t n = protobuf_c_message_get_packed_size(message);
-        _cleanup_(freep) uint8_t *bytes = malloc(n ? n : 1);
-
-        if (!bytes) {
-                stream_end(s, RPC_RESOURCE_EXHAUSTED, STREAM_OUT_OF_MEMORY, false);
-                return;
-        }
-        protobuf_c_message_pack(message, bytes);
-        rpc_call_reply(s->call, bytes, n, RPC_OK, NULL);
+        message_reply(s->call, message, RPC_OK, NULL);
         stream_replied(s);
 }
 

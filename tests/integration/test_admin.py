@@ -160,6 +160,15 @@ def test_a_request_that_is_too_large_is_not_taken_in(admin):
     assert admin.ListUsers(pb.ListUsersRequest()).users
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_a_compressed_request_is_refused(room, encoding):
+    connection = http2.Connection(room.daemon.control)
+    stream = connection.open(PREFIX + "ListUsers", metadata=[("grpc-encoding", encoding)])
+    connection.send(stream, b"", compressed=True)
+    assert connection.status(stream) == Code.UNIMPLEMENTED.value[0]
+    connection.close()
+
+
 def test_garbage_is_no_reason_to_stop(room):
     for garbage in (b"\0" * 1000, b"GET / HTTP/1.1\r\n\r\n", os.urandom(100000),
                     http2.PREFACE + os.urandom(10000)):

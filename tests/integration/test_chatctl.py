@@ -286,7 +286,7 @@ def test_reload(admin):
     done = chatctl("reload", socket=admin.path)
     assert (done.status, done.out, done.err) == (0, "Reloaded\n", "")
     done = chatctl("reload", "--json", socket=admin.path)
-    assert (done.status, json.loads(done.out)) == (0, {})
+    assert (done.status, json.loads(done.out)) == (0, {"notes": []})
     admin.refuse("Reload", grpc.StatusCode.FAILED_PRECONDITION, "chatroom.ini:7: what is this?")
     done = chatctl("reload", socket=admin.path)
     assert (done.status, done.out) == (1, "") and "chatroom.ini:7: what is this?" in done.err
@@ -296,6 +296,17 @@ STATUS = dict(version="1.2.3", started_ms=1_790_000_000_000, now_ms=1_790_000_00
               listen=["[::]:50051", "127.0.0.1:7"], connections=80, max_connections=100, sessions=7,
               users=6, messages=5_000_000_000, refused=3, max_lag=79, lag_limit=100,
               memory_bytes=20 * 1024 * 1024, durable=True)
+
+
+def test_reload_says_what_it_could_not_do(admin):
+    notes = ["listen has changed", "workers\x1b[2J too"]
+    admin.set("Reload", notes=notes)
+    done = chatctl("reload", socket=admin.path)
+    assert (done.status, done.out) == (0, "Reloaded\n")
+    assert [line[:7] for line in done.err.splitlines()] == ["listen ", "workers"]
+    assert "\x1b" not in done.err
+    done = chatctl("reload", "--json", socket=admin.path)
+    assert json.loads(done.out) == {"notes": notes}
 
 
 def test_status_for_a_script(admin):

@@ -27,7 +27,7 @@ VERSIONS = ["v1", "v1alpha"]
 SERVED = ["chat.Chat", "chatroom.v1.ChatroomService", "grpc.health.v1.Health",
           "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"]
 SERVING, NOT_SERVING, SERVICE_UNKNOWN = (bytes([8, status]) for status in (1, 2, 3))
-PER_CONNECTION, IN_ALL = 2, 64
+PER_CONNECTION, PER_ADDRESS, IN_ALL = 2, 16, 64
 # The files of the reflection's answers have another package in the older version, and that is all.
 reflection_pb2, _ = wire.stubs("reflection.proto", os.path.join(wire.PROTO, "standard"))
 Question, Answer = reflection_pb2.ServerReflectionRequest, reflection_pb2.ServerReflectionResponse
@@ -347,16 +347,33 @@ def test_those_calls_leave_room_for_those_with_a_token(daemons):
     anna.expect(("bert", "hello"))
 
 
+def watchers(daemon, source):
+    """As many as may come on one connection."""
+    connection = http2.Connection(daemon.address(), source)
+    streams = [connection.open(WATCH) for _ in range(PER_CONNECTION)]
+    for stream in streams:
+        connection.send(stream, health())
+    connection.pump(lambda: all(s.data or s.ended for s in streams), "the status")
+    assert [s.status for s in streams] == [None] * PER_CONNECTION
+    return connection
+
+
+def test_one_address_leaves_some_for_others(daemons, channels):
+    daemon = daemons.start()
+    crowd = [watchers(daemon, "127.0.9.1") for _ in range(PER_ADDRESS // PER_CONNECTION)]
+    one_more = http2.Connection(daemon.address(), "127.0.9.1")
+    stream = one_more.open(CHECK)
+    one_more.send(stream, health())
+    assert one_more.status(stream) == Code.RESOURCE_EXHAUSTED.value[0]
+    assert check(channels()) == SERVING
+    for connection in (*crowd, one_more):
+        connection.close()
+
+
 def test_there_are_few_such_calls_in_all(daemons, channels):
-    daemon = daemons.start(limits={"max_connections_per_address": 100})
-    crowd = []
-    for i in range(IN_ALL // PER_CONNECTION):
-        connection = http2.Connection(daemon.address())
-        streams = [connection.open(WATCH) for _ in range(PER_CONNECTION)]
-        for stream in streams:
-            connection.send(stream, health())
-        connection.pump(lambda streams=streams: all(s.data for s in streams), "the status")
-        crowd.append(connection)
+    daemon = daemons.start()
+    crowd = [watchers(daemon, f"127.0.9.{1 + i * PER_CONNECTION // PER_ADDRESS}")
+             for i in range(IN_ALL // PER_CONNECTION)]
     with pytest.raises(grpc.RpcError) as e:
         check(channels())
     assert e.value.code() == Code.RESOURCE_EXHAUSTED

@@ -241,3 +241,20 @@ def memory_kib(daemon):
     """The most that the daemon ever had resident."""
     with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as f:
         return next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+
+
+def test_who_was_cut_does_not_keep_the_connection_by_asking_on(daemons):
+    """Each new call would have been a reason not to close it."""
+    room = daemons.room(limits={**FAST, "max_lag_messages": 100})
+    sleeper, stream = member(room, "sleeper", window=0)
+    anna = room.join("anna")
+    for i in range(200):
+        anna.say(str(i))
+    assert sleeper.status(stream) == Code.RESOURCE_EXHAUSTED.value[0]
+    with pytest.raises((AssertionError, ConnectionError)) as ending:
+        for _ in range(50):  # so few that they are no flood
+            sleeper.status(sleeper.open("/no/such"))
+        sleeper.pump(lambda: False, "the connection's end")
+    assert "not within" not in str(ending.value)
+    sleeper.close()
+    talk(room, 1)

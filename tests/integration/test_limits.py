@@ -191,6 +191,42 @@ def test_guessing_goes_unanswered_on_every_method(daemons):
         assert answers.code() == Code.RESOURCE_EXHAUSTED, method
 
 
+def test_who_says_one_thing_each_time_he_comes_has_no_more(daemons):
+    """The name and the first text come with one message, before there is a session to charge."""
+    burst, rate, n = 2, 4, 8
+    room = daemons.room(limits={"rate_burst": burst, "rate_per_second": rate})
+    bearer = [("authorization", "Bearer token2")]
+    start = time.monotonic()
+    for i in range(n):
+        session = room.session(metadata=bearer)
+        session.send(f"m{i}", f"hello {i}")
+        room.witness.expect((f"m{i}", f"hello {i}"))
+        session.cancel()
+        session.end()
+    assert time.monotonic() - start >= (n - burst) / rate
+
+
+def test_trying_tokens_as_a_first_text_is_guessing(daemons):
+    """By a member: what is a token is not passed on, which tells him that it is one."""
+    room = daemons.room(limits={"auth_failures_per_minute": 3})
+    anna = room.join("anna")
+    bearer = [("authorization", f"Bearer {OPEN_TOKEN}")]
+
+    def say_first(i, text):
+        session = room.session(metadata=bearer)
+        session.send(f"mallory{i}", text)
+        session.half_close()
+        return session.end()
+
+    assert {say_first(i, OPEN_TOKEN) for i in range(5)} == {Code.OK}  # his own, to be sure
+    assert {say_first(i, f"hello {i}") for i in range(5)} == {Code.OK}
+    assert [say_first(i, text) for i, text in enumerate(["token2", ALICE_TOKEN, "token2"])] \
+        == [Code.OK] * 3
+    assert say_first(3, "hello") == Code.RESOURCE_EXHAUSTED
+    room.settle(anna)
+    assert {text for _, text in room.witness.heard()} == {f"hello {i}" for i in range(5)}
+
+
 def test_who_comes_again_has_no_new_burst(daemons):
     """Whatever the name, with a token for any name."""
     burst, rate = 5, 10

@@ -4,8 +4,11 @@ by clients that share no code with either. Tokens are in test_operator_tokens.py
 import concurrent.futures
 import json
 import os
+import re
 import signal
+import socket
 import sys
+import threading
 
 import grpc
 import pytest
@@ -14,10 +17,13 @@ import harness
 from clients import refusal
 from ctl import chatctl
 from harness import ALICE_TOKEN, configuration
-from office import eventually, office, state  # noqa: F401: fixtures
+from fake_admin import METHODS
+from office import Office, eventually, office, state  # noqa: F401: fixtures
 
 sys.path.insert(0, os.path.join(harness.ROOT, "tests"))
 import buf  # noqa: E402
+
+from test_many import WIDE, crowd, until_all_hear  # noqa: E402
 
 CODE = grpc.StatusCode
 
@@ -101,6 +107,37 @@ def test_a_good_configuration_is_taken_and_a_faulty_one_is_not(office):
     assert frank.code is None
 
 
+def test_a_reload_says_what_it_cannot_change_and_what_can(office):
+    """However often it is reloaded; not once it is as it was."""
+    changed = configuration(server={"listen": "127.0.0.1:0 127.0.0.2:0", "workers": 3},
+                            limits={"max_frame": 70000}, history={"enabled": "no"})
+    office.daemon.write_config(changed)
+    expected = ["listen has changed; what is listened on changes with: a restart",
+                "Of what has changed, this takes effect when the daemon starts: workers, "
+                "max_frame, [history] enabled"]
+    for _ in range(2):
+        done = office.ctl("reload")
+        assert (done.out, done.err.splitlines()) == ("Reloaded\n", expected)
+    assert office.json("reload") == {"notes": expected}
+    for line in expected:
+        assert len(office.daemon.log_matches(re.escape(line) + "$")) == 3
+    office.daemon.write_config(configuration())
+    assert office.ctl("reload").err == ""
+
+
+def test_a_reload_says_what_to_run_when_the_sockets_are_the_service_managers(daemons, state):
+    with socket.create_server(("127.0.0.1", 0)) as chat, \
+            harness.activation([("chat", chat)]) as (launcher, held):
+        office = Office(daemons, state, launcher=launcher, pass_fds=held)
+    office.daemon.write_config(configuration(server={
+        "listen": "127.0.0.1:1", "allow": "127.0.0.1", "admin_group": "games"}))
+    restart = "systemctl daemon-reload && systemctl restart chatroom.socket"
+    assert office.ctl("reload").err.splitlines() == [
+        f"listen has changed; what is listened on changes with: {restart}",
+        f"admin_group has changed; the control socket's file changes with: {restart}",
+        "allow has changed; what the kernel lets through changes with: systemctl daemon-reload"]
+
+
 def test_status(office):
     office.room.join("alice", ALICE_TOKEN)
     office.room.join("bob").say("hello")
@@ -120,6 +157,67 @@ def test_what_was_done_and_who_claims_it_is_in_the_log(office):
     office.ctl("kick", "bob", "--reason", "be nice", env={"SUDO_USER": "carol"})
     line = office.daemon.wait_log(r"kick.*bob.*").string
     assert "carol" in line and "uid 0" in line or os.geteuid() != 0
+
+
+def test_each_verb_that_changes_something_is_logged_once(office):
+    """Whatever came of it; who, what, on whom, and no secret."""
+    bob_token = office.room.join("bob") and office.sessions("bob")[0]["token_id"]
+    secret, token_id = office.new_token("carol")
+    done = [("token add carol", f"made {token_id}")]
+    for arguments, line in (
+            (("kick", "bob"), "kick bob"), (("kick", "@999"), "kick @999"),
+            (("revoke", "carol"), "revoke carol"), (("revoke", "bob"), "revoke bob"),
+            (("unrevoke", "carol"), "unrevoke carol"),
+            (("revoke", "--token", bob_token), f"revoke --token {bob_token}"),
+            (("token", "rotate", token_id), f"token rotate --token {token_id}"),
+            (("token", "remove", token_id), f"token remove --token {token_id}"),
+            (("reload",), "reload")):
+        ended = chatctl(*arguments, socket=office.socket)
+        assert ended.status in (0, 1), ended
+        done.append((line, "done" if ended.status == 0 else "refused"))
+    assert {result for _, result in done[1:]} == {"done", "refused"}
+    office.ctl("users")
+    office.ctl("kick", "the-last", status=1)
+    office.daemon.wait_log("^kick the-last by uid")
+    lines = [m.string for m in office.daemon.log_matches(r" by uid \d+ \(pid \d+\): ")][:-1]
+    assert len(lines) == len(done), lines
+    for line, (start, result) in zip(lines, done):
+        assert line.startswith(f"{start} by uid {os.geteuid()} (pid ") and result in line
+    assert secret not in office.daemon.log_text()
+
+
+def test_the_operator_is_heard_while_the_room_is_busy(daemons, state):
+    """Five who talk as fast as they are let, two hundred who listen."""
+    office = Office(daemons, state, limits={**WIDE, "max_lag_messages": 1 << 20})
+    everybody, members = crowd(office.daemon, harness.scaled(200))
+    until_all_hear(office.room, everybody, members, office.room.join("speaker"))
+    talkers = [office.room.join(f"talker{i}") for i in range(5)]
+    busy = threading.Event()
+
+    def talk():
+        while not busy.is_set():
+            for talker in talkers:
+                talker.say("x" * 60)
+            everybody.pump(lambda: True, "")
+
+    thread = threading.Thread(target=talk)
+    before = office.json("status")["messages"]
+    thread.start()
+    try:
+        eventually(lambda: office.json("status")["messages"] > before + 100, "it is busy")
+        for _ in range(5):
+            secret, token_id = office.new_token("carol")
+            assert len(office.json("users")["users"]) == len(members) + 7
+            assert office.json("revoke", "--token", token_id)["sessions"] == 0
+            office.ctl("reload")
+        assert office.ctl("kick", "talker0").out == "Kicked talker0: 1 session\n"
+        assert office.json("status")["messages"] > before + 100
+    finally:
+        busy.set()
+        thread.join(harness.DEADLINE)
+    assert talkers[0].end() == CODE.ABORTED
+    assert not any(stream.ended for _, stream in members)
+    everybody.close()
 
 
 def test_fifty_at_once(office):
@@ -159,3 +257,8 @@ def test_buf_curl_is_a_client_too(office):
         "--http2-prior-knowledge", "http://localhost/chatroom.v1.AdminService/ListUsers")
     assert status == 0, output
     assert {user["name"] for user in json.loads(output)["users"]} == {"alice", "witness"}
+    status, output = buf.run(
+        "curl", "--unix-socket", office.socket, "--schema", "proto", "--protocol", "grpc",
+        "--http2-prior-knowledge", "--list-methods", "http://localhost")
+    assert status == 0, output
+    assert {f"chatroom.v1.AdminService/{method}" for method in METHODS} <= set(output.split())

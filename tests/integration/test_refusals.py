@@ -215,13 +215,25 @@ def test_a_compressed_message_is_refused(room):
     assert room.witness.heard() == []
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "identity"])
 def test_a_message_that_says_it_is_compressed_is_refused(room, encoding):
     bert = room.join("bert")
     c = Connection(room.daemon.address())
     stream = c.open(metadata=[("grpc-encoding", encoding)])
     c.send(stream, encode("anna", OPEN_TOKEN))
     c.send(stream, b"\x1f\x8b" + b"\x00" * 40, compressed=True)
+    assert c.status(stream) == Code.UNIMPLEMENTED.value[0]
+    c.close()
+    room.settle(bert)
+    assert room.witness.heard() == []
+
+
+def test_what_says_it_is_compressed_is_no_chat_although_it_could_be(room):
+    bert = room.join("bert")
+    c = Connection(room.daemon.address())
+    stream = c.open()
+    c.send(stream, encode("anna", OPEN_TOKEN))
+    c.send(stream, encode("", "hello"), compressed=True)
     assert c.status(stream) == Code.UNIMPLEMENTED.value[0]
     c.close()
     room.settle(bert)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """SIGHUP: the new configuration or the old one, never half of it, and nobody is disconnected."""
 import grpc
+import pytest
 
 from clients import refusal
 from harness import OPEN_TOKEN, configuration
+from http2 import Connection
+from test_hostile import member
 
 Code = grpc.StatusCode
 
@@ -73,3 +76,30 @@ def test_a_reload_ends_sessions_whose_token_is_gone(daemons):
     assert refusal(anna)[0] == Code.UNAUTHENTICATED
     bert.say("still here")
     room.settle(bert)
+
+
+def test_a_reload_puts_out_whom_it_does_not_allow_any_more(daemons):
+    room = daemons.room()
+    anna, bert = room.join("anna"), room.join("bert")
+    mallory, stream = member(room, "mallory")  # from 127.0.9.1
+    idle = Connection(room.daemon.address(), "127.0.9.2")
+    asked = idle.open("/no/such")
+    assert idle.status(asked) == Code.UNIMPLEMENTED.value[0]
+    room.daemon.reload(configuration(server={"allow": "127.0.0.1"}))
+    assert mallory.status(stream) == Code.PERMISSION_DENIED.value[0]
+    for connection in (mallory, idle):
+        with pytest.raises(AssertionError, match="The connection ended"):
+            connection.pump(lambda: False, "its end")
+        connection.close()
+    anna.say("still here")
+    bert.expect(("mallory", "mallory is in"), ("anna", "still here"))
+
+
+def test_a_reload_that_allows_more_puts_out_nobody(daemons):
+    room = daemons.room(server={"allow": "127.0.0.1"})
+    anna = room.join("anna")
+    room.daemon.reload(configuration(server={"allow": "127.0.0.0/8"}))
+    _, stream = member(room, "bert")
+    anna.say("still here")
+    room.settle(anna)
+    assert not stream.ended

@@ -551,6 +551,27 @@ def test_damage_that_is_found_while_writing_ends_the_daemon_and_the_next_begins_
         assert f.read() == damaged
 
 
+def test_what_cannot_be_read_is_logged_a_few_times_only(houses):
+    """However often somebody comes back for it."""
+    house = houses(limits={**FAST, "max_lag_messages": 64})
+    anna = house.connect("anna", start=0)
+    for _ in range(300):
+        anna.send("x" * 1000)
+    anna.read_to(300)
+    house.stop()
+    path = os.path.join(house.state, "log.db")
+    size = os.path.getsize(path)
+    with open(path, "r+b") as f:
+        f.seek(size // 3)
+        f.write(b"\xde\xad\xbe\xef" * (size // 12))
+    house.start()
+    for _ in range(20):
+        reader = house.try_connect("reader", start=pb.Resume(epoch=anna.welcome.epoch))
+        assert reader.end() == Code.UNAVAILABLE
+    house.daemon.wait_log("Cannot read the log of messages")
+    assert len(house.daemon.log_matches("Cannot read the log of messages")) <= 4
+
+
 @pytest.mark.parametrize("history", [{}, {"sync": "full"}])
 def test_a_newer_log_is_left_alone(houses, history):
     house = houses(history=history)

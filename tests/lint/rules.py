@@ -23,7 +23,7 @@ FLOORS = {
              "admin-status", "admin-tokens", "connect", "control", "drain", "generator",
              "generator-main", "guard", "guest", "health", "history", "history-internal",
              "history-read", "join", "listener", "main", "options", "parts", "reflection",
-             "routes", "service", "settings", "stream", "unary"],
+             "routes", "service", "settings", "stream", "stream-login", "unary"],
 }
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
