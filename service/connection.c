@@ -16,6 +16,9 @@
 #define USEC_PER_SEC UINT64_C(1000000)
 /* How long a cut connection may take to carry the reason to its peer. */
 #define LAST_WORDS_USEC USEC_PER_SEC
+/* How long one may stay open between two calls. gRPC could see to that, too, but by a filter that
+ * every message of every call goes through. */
+#define IDLE_USEC (60 * USEC_PER_SEC)
 /* A full table is swept when somebody knocks, but not for every knock. */
 #define SWEEP_INTERVAL_USEC (USEC_PER_SEC / 10)
 #define LOG_BURST 20
@@ -238,8 +241,12 @@ void connection_close_stream(Connection *c, bool joined, uint64_t now_usec) {
         c->streams--;
         if (!joined)
                 c->group->unjoined--;
-        if (c->dismissed && c->streams == 0)
+        if (c->streams > 0 || c->closing)
+                return;
+        if (c->dismissed)
                 begin_to_close(c, now_usec);
+        else
+                c->close_usec = now_usec + IDLE_USEC;
 }
 
 bool connection_open_guest(Connection *c) {

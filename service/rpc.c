@@ -21,7 +21,6 @@
 #define KEEPALIVE_MS 30000
 #define KEEPALIVE_TIMEOUT_MS 20000
 #define MIN_PING_INTERVAL_MS 5000
-#define IDLE_MS 60000
 #define MAX_METADATA_BYTES 8192
 
 /* gRPC quotes what peers sent it, line ends included, and can be made to do so at any rate. */
@@ -58,7 +57,6 @@ static grpc_channel_args server_args(const RpcConfig *config, grpc_arg *args, si
                 {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int) config->max_frame},
                 {GRPC_ARG_MAX_CONCURRENT_STREAMS, (int) config->max_streams_per_connection},
                 {GRPC_ARG_MAX_METADATA_SIZE, MAX_METADATA_BYTES},
-                {GRPC_ARG_MAX_CONNECTION_IDLE_MS, IDLE_MS},
                 {GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS},
                 {GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS},
                 {GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1},

@@ -65,13 +65,18 @@ static void one_without_a_call_is_closed(void **state) {
         assert_true(is_closed(l, START + 10 * SECOND));
 }
 
-static void one_that_had_a_call_stays(void **state) {
+static void one_with_a_call_stays_and_some_time_after_it(void **state) {
         const Line *l = *state;
 
         assert_int_equal(connection_open_stream(l->c, &limits, START), 0);
         assert_false(is_closed(l, START + 100 * SECOND));
         connection_close_stream(l->c, false, START + 100 * SECOND);
+        assert_false(is_closed(l, START + 159 * SECOND));
+        assert_int_equal(connection_open_stream(l->c, &limits, START + 159 * SECOND), 0);
         assert_false(is_closed(l, START + 1000 * SECOND));
+        connection_close_stream(l->c, false, START + 1000 * SECOND);
+        assert_false(is_closed(l, START + 1059 * SECOND));
+        assert_true(is_closed(l, START + 1060 * SECOND));
 }
 
 static void who_was_cut_has_time_to_hear_why(void **state) {
@@ -146,7 +151,7 @@ static void calls_without_a_token_are_counted_by_connection_and_address(void **s
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(one_without_a_call_is_closed),
-                TEST(one_that_had_a_call_stays),
+                TEST(one_with_a_call_stays_and_some_time_after_it),
                 TEST(who_was_cut_has_time_to_hear_why),
                 TEST(another_call_does_not_keep_it_open),
                 TEST(others_who_share_it_are_not_harmed),
