@@ -58,6 +58,8 @@ struct Stream {
         bool greeted; /* its first message has come */
         bool joined_once;
         bool leaving;     /* has half-closed, and is owed what became of its messages */
+        bool owed;        /* has left, and is given what was said until then */
+        uint64_t taken;   /* of that, when it was last looked after: reader_cursor() */
         bool waiting;     /* for its messages to be dealt with, before it may send more */
         bool guest;       /* counts as one */
         bool watching;    /* has been told that it is served, and is to be told when it is not */
@@ -124,7 +126,8 @@ void stream_replied(Stream *s);
 /* It waits for us now, and not we for it. */
 void stream_stop_timer(Stream *s);
 
-/* Ends the stream in order and in bounded time: with flush, after what is in the log now. */
+/* Ends the stream in order: with flush, after what is in the log now, as long as its peer goes on
+ * taking it; otherwise in bounded time. */
 void stream_end(Stream *s, RpcStatus status, const char *text, bool flush);
 
 /* How many of the room's messages it has not been sent yet. */

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Clients that do what no gRPC library does. None may harm another member."""
 import os
+import select
 import struct
+import time
 
 import grpc
 import pytest
 
 import http2
-from harness import OPEN_TOKEN, SCALE, scaled
+from harness import DRAIN, OPEN_TOKEN, SCALE, scaled
 from http2 import Connection, frame
-from wire import encode
+from wire import Message, encode
 
 Code = grpc.StatusCode
 
@@ -77,6 +79,35 @@ def name_is_free(room, i, name):
     return True
 
 
+def texts_of(stream, user):
+    return [m.text for m in map(Message.FromString, http2.grpc_messages(stream.data))
+            if m.user == user and not m.text.startswith("sync:")]
+
+
+def test_who_has_left_may_be_slow_to_take_what_he_is_owed(daemons):
+    """A little every now and then, for longer than somebody is waited for who takes nothing."""
+    room = daemons.room(limits=FAST)
+    slow, stream = member(room, "slow", window=0)
+    anna = room.join("anna")
+    said = [f"{i:4} " + "x" * 4000 for i in range(60)]
+    for text in said:
+        anna.say(text)
+    room.settle(anna)
+    slow.half_close(stream)
+    start = time.monotonic()
+    slow.raw(frame(http2.WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**30)))
+    while time.monotonic() < start + 2.2 * DRAIN:
+        slow.raw(frame(http2.WINDOW_UPDATE, 0, stream.number, struct.pack(">I", 8192)))
+        before = len(stream.data)
+        slow.pump(lambda b=before: stream.ended or len(stream.data) > b, "a little")
+        assert not stream.ended
+        select.select([slow.socket], [], [], DRAIN / 3)  # nothing comes: there is no room for it
+    slow.raw(frame(http2.WINDOW_UPDATE, 0, stream.number, struct.pack(">I", 2**30)))
+    assert slow.status(stream) == 0
+    assert texts_of(stream, "anna") == said
+    slow.close()
+
+
 def test_a_slow_reader_within_the_limit_gets_everything(daemons):
     room = daemons.room(limits=FAST)
     sleeper, stream = member(room, "sleeper", window=0)
@@ -90,13 +121,9 @@ def test_a_slow_reader_within_the_limit_gets_everything(daemons):
                                                         http2.LARGEST_WINDOW)))
     sleeper.raw(frame(http2.WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**30)))
 
-    def texts():
-        from wire import Message
-        return [m.text for m in map(Message.FromString, http2.grpc_messages(stream.data))
-                if m.user == "anna" and not m.text.startswith("sync:")]
-
-    sleeper.pump(lambda: len(stream.data) > 7 * n and len(texts()) == n, "all that was said")
-    assert texts() == [str(i) for i in range(n)]
+    sleeper.pump(lambda: len(stream.data) > 7 * n and len(texts_of(stream, "anna")) == n,
+                 "all that was said")
+    assert texts_of(stream, "anna") == [str(i) for i in range(n)]
     sleeper.close()
 
 
