@@ -341,8 +341,8 @@ def test_half_joined_is_half_in(room, admin):
 def test_a_silent_half_joined_stream_ends_with_its_token(room, admin):
     session = room.session(metadata=[("authorization", "Bearer token2")])
     token_id = admin.token_id("token2")
-    # It has opened when it counts: then one of these revocations ends it. Or it opens while the token
-    # is revoked, and is refused.
+    # It has opened when it counts: then one of these revocations ends it. Or it opens while the
+    # token is revoked, and is refused.
     admin.until(lambda: admin.Revoke(pb.RevokeRequest(token_id=token_id)).sessions
                 or session.code or not admin.Unrevoke(pb.UnrevokeRequest(token_id=token_id)))
     assert refusal(session) == (Code.UNAUTHENTICATED,
