@@ -186,10 +186,12 @@ static void finish(Reader *r) {
         r->dead = true;
 }
 
+/* A dead one has nothing left to end: its call is over, or the loop is about to cut it off and says
+ * why; the status of an orderly end, behind what it was not sent, would be a lie. */
 static void finish_if_due(Reader *r) {
-        if (!r->finishing)
+        if (!r->finishing || r->dead)
                 return;
-        if (r->dead || (r->busy && !r->flush && !r->said_goodbye))
+        if (r->busy && !r->flush && !r->said_goodbye)
                 cancel(r);
         else if (!r->busy && flushed(r))
                 finish(r);

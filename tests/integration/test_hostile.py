@@ -108,6 +108,20 @@ def test_who_has_left_may_be_slow_to_take_what_he_is_owed(daemons):
     slow.close()
 
 
+def test_who_leaves_and_never_reads_is_not_told_that_all_was_delivered(daemons):
+    """OK would say so; but what was said meanwhile is gone."""
+    room = daemons.room(limits={**FAST, "max_lag_messages": 20})
+    sleeper, stream = member(room, "sleeper", window=0)
+    anna = room.join("anna")
+    anna.say("for the sleeper")
+    room.settle(anna)
+    sleeper.half_close(stream)
+    sleeper.flush()
+    talk(room, 30)
+    assert sleeper.status(stream) == Code.RESOURCE_EXHAUSTED.value[0]
+    sleeper.close()
+
+
 def test_a_slow_reader_within_the_limit_gets_everything(daemons):
     room = daemons.room(limits=FAST)
     sleeper, stream = member(room, "sleeper", window=0)
