@@ -9,7 +9,9 @@
 #include "service/message.h"
 
 #define FETCH_MESSAGES 256
-#define FETCH_BYTES (512 * 1024)
+/* Little, because it is held until it has been read: by whoever opens a session, for as long as
+ * max_lag_age, on each stream that one may have. */
+#define FETCH_BYTES (64 * 1024)
 #define READING_MAX 4
 #define TRIM_ROWS 500
 /* Whoever is refused comes back and asks again: of complaints a few at once, then one a minute. */

@@ -11,8 +11,8 @@
 #include "proto/base.h"
 #include "service/worker-internal.h"
 
-/* A client takes in 4 MiB at once, by gRPC's default. */
-#define BATCH_BYTES (1024 * 1024)
+/* Each reader that stands at a place of its own, and does not read, holds so much. */
+#define BATCH_BYTES (64 * 1024)
 #define PARTS_PER_SEND 32
 
 static uint64_t now_usec(void) {

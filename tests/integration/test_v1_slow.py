@@ -3,9 +3,11 @@
 import time
 
 import grpc
+import pytest
 
-from harness import DRAIN, SLACK, scaled
-from v1 import FAST, pb, refused
+from harness import ALICE_TOKEN, BUILD, DRAIN, OPEN_TOKEN, SLACK, sanitizers, scaled
+from http2 import Connection
+from v1 import FAST, SERVICE, bearer, hello, pb, refused
 
 Code = grpc.StatusCode
 
@@ -60,6 +62,37 @@ def test_who_has_nothing_to_read_is_not_cut(houses):
     quiet.wait(lambda: quiet.messages, "a message")
     assert quiet.messages[0].text == "at last"
     quiet.close()
+
+
+@pytest.mark.skipif(sanitizers.of(BUILD) != "none", reason="a sanitizer holds on to what is freed")
+@pytest.mark.parametrize("ring", [20, 4096])
+def test_many_who_do_not_read_hold_little_memory(houses, ring):
+    """What was sent to them is held until they are cut: from the disk, or from the ring."""
+    n, of_each, bound = 95, 150, 20 << 10
+    house = houses(limits={**FAST, "max_lag_messages": ring, "max_lag_bytes": 4 << 20})
+    talker = house.connect("talker", start=0)
+    for last in [talker.send("x" * 4000) for _ in range(of_each + n)]:
+        talker.ack(last)
+    epoch = talker.welcome.epoch
+    before = resident_kib(house.daemon)
+    connection = Connection(house.daemon.address(), "127.0.9.1", window=0)
+    for i in range(n):
+        stream = connection.open(f"{SERVICE}/Connect", bearer(OPEN_TOKEN))
+        start = pb.Resume(epoch=epoch, after_id=i)
+        connection.send(stream, hello(f"sleeper{i}", start=start).SerializeToString())
+        connection.flush()
+    # Whoever comes after them has what they have.
+    stub = house.stub()
+    house.eventually(lambda: len(stub.ListMembers(
+        pb.ListMembersRequest(), metadata=bearer(ALICE_TOKEN)).members) > n, "all are in")
+    house.connect("late", start=pb.Resume(epoch=epoch)).read_to(of_each)
+    assert resident_kib(house.daemon) - before < bound
+    connection.close()
+
+
+def resident_kib(daemon):
+    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS:"))
 
 
 def test_who_reads_slowly_delays_nobody(houses):
