@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A row per descriptor, and a row per address or user for what its connections share. That row
- * outlives its connections until its failed logins are forgotten.
+ * outlives its connections until its failed logins, and what was logged of it, are forgotten.
  */
 #include "service/connection.h"
 
@@ -29,7 +29,7 @@ struct PeerGroup {
         uint8_t key[16];
         unsigned connections, unjoined, guests;
         Bucket failures, logging;
-        uint64_t failed_usec;
+        uint64_t noted_usec; /* when one of those was last taken from */
         UT_hash_handle hh;
 };
 
@@ -123,7 +123,7 @@ void connections_sweep(Connections *cs, uint64_t now_usec) {
                         (void) shutdown(c->fd, SHUT_RDWR);
         }
         HASH_ITER (hh, cs->groups, g, next) {
-                if (g->connections == 0 && now_usec - g->failed_usec > MINUTE_USEC)
+                if (g->connections == 0 && now_usec - g->noted_usec > MINUTE_USEC)
                         group_free(cs, g);
         }
 }
@@ -274,12 +274,13 @@ uint64_t connection_may_login(const Connection *c, const Limits *limits, uint64_
 }
 
 void connection_login_failed(Connection *c, const Limits *limits, uint64_t now_usec) {
-        c->group->failed_usec = now_usec;
+        c->group->noted_usec = now_usec;
         (void) bucket_take(&c->group->failures, limits->auth_failures_per_minute,
                            limits->auth_failures_per_minute / 60.0, now_usec);
 }
 
 bool connection_may_log(Connection *c, uint64_t now_usec) {
+        c->group->noted_usec = now_usec;
         return bucket_take(&c->group->logging, LOG_BURST, LOG_PER_SECOND, now_usec) == 0;
 }
 
