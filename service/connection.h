@@ -84,7 +84,7 @@ void connection_received(Connection *c, size_t bytes);
 uint64_t connection_may_login(const Connection *c, const Limits *limits, uint64_t now_usec);
 void connection_login_failed(Connection *c, const Limits *limits, uint64_t now_usec);
 
-/* Whether one more refusal of its group should be logged: so many at once, then one a second. */
+/* Whether one more line about its group should be logged: so many at once, then one a second. */
 bool connection_may_log(Connection *c, uint64_t now_usec);
 
 /* Whether the kernel sends again what its peer has not taken; only while a stream of it is open. */

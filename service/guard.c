@@ -26,10 +26,12 @@ static void cut_off(Connection *c, void *userdata) {
         JournalEvent event = {.kind = JOURNAL_CUT, .address = address, .reason = "intake"};
         Guard *g = userdata;
 
+        g->trim = true;
+        if (!connection_may_log(c, service_now_usec(g->service)))
+                return;
         address_format(&c->peer.address, true, address);
         journal_write(LOG_NOTICE, &event, "Cut off %s: it sends what is no message (max_frame)",
                       address);
-        g->trim = true;
 }
 
 static void audit(Guard *g, uint64_t resident) {

@@ -251,6 +251,42 @@ def test_an_announced_message_that_does_not_come_holds_up_nobody(room):
     liar.close()
 
 
+def sends_on(socket, block):
+    """Whether it has not been closed."""
+    try:
+        if not socket.recv(1 << 16):
+            return False
+    except BlockingIOError:
+        pass
+    except ConnectionError:
+        return False
+    try:
+        socket.send(block)
+    except (BlockingIOError, ConnectionError):
+        pass
+    return True
+
+
+def test_many_who_are_cut_off_do_not_fill_the_log(daemons):
+    """For a header block without an end, which takes no token."""
+    daemon = daemons.start()
+    start = time.monotonic()
+    header = b"\x00\x01x\x7f\x81\x01" + b"y" * 256
+    endless = [Connection(daemon.address(), "127.0.9.1") for _ in range(60)]
+    for connection in endless:
+        connection.raw(frame(http2.HEADERS, 0, 1, header))
+        connection.flush()
+        connection.socket.setblocking(False)
+    block = frame(http2.CONTINUATION, 0, 1, header * 60)
+    going = endless
+    while going:
+        going = [connection for connection in going if sends_on(connection.socket, block)]
+    for connection in endless:
+        connection.close()
+    lines = [line for line in daemon.log if line.startswith("Cut off")]
+    assert 0 < len(lines) <= 20 + time.monotonic() - start + 1
+
+
 @pytest.mark.parametrize("joined", [False, True])
 def test_a_huge_message_is_not_taken_in(room, joined):
     """Whoever announces 2 GB is stopped long before the daemon holds them."""
