@@ -25,6 +25,9 @@
 #define USER_TIMEOUT_MS 30000
 /* Bounds what the kernel holds for a peer that does not read. */
 #define SEND_BUFFER_BYTES (256 * 1024)
+/* Small enough for gRPC to empty it in one go. Where it cannot, for as long as a peer sends, it
+ * goes by the sum of it all in what it makes ready for the next time, and in the end aborts. */
+#define RECEIVE_BUFFER_BYTES (64 * 1024)
 
 static void enable(Service *s, int state) {
         for (size_t i = 0; i < ELEMENTS(s->accepting); i++)
@@ -81,11 +84,12 @@ static void warn_about_addresses(const Service *s) {
 }
 
 static void set_options(int fd) {
-        int on = 1, timeout = USER_TIMEOUT_MS, bytes = SEND_BUFFER_BYTES;
+        int on = 1, timeout = USER_TIMEOUT_MS, out = SEND_BUFFER_BYTES, in = RECEIVE_BUFFER_BYTES;
 
         (void) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         (void) setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
-        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+        (void) setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &out, sizeof(out));
+        (void) setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &in, sizeof(in));
 }
 
 static void admit(Service *s, int accepted, const struct sockaddr *sa, socklen_t size) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Where threads meet. Anybody posts, one thread takes. An item belongs to whatever it is embedded
- * in, and waits in at most one place in the queue: posting it again while it waits adds flags to
- * it. So a mailbox needs no memory of its own and is bounded by the number of things that can post.
+ * Where threads meet. Anybody posts; one thread takes, or several that are all alike. An item
+ * belongs to whatever it is embedded in, and waits in at most one place in the queue: posting it
+ * again while it waits adds flags to it. So a mailbox needs no memory of its own and is bounded by
+ * the number of things that can post.
  */
 #pragma once
 

@@ -9,6 +9,8 @@
 
 #include "service/rpc.h"
 
+#define RPC_DOORS_MAX 4
+
 /* One per operation that can be outstanding on a call: what comes back from a completion queue. */
 typedef enum RpcOperation {
         OPERATION_OPEN,
@@ -76,6 +78,10 @@ struct Rpc {
         size_t n_queues;
         RpcTag drain_tag;
         atomic_bool draining, drained;
+        Mailbox *newcomers; /* connections, on their way to the doors */
+        pthread_t doors[RPC_DOORS_MAX];
+        size_t n_doors;
+        MailboxItem doors_closed;
 };
 
 /* ThreadSanitizer does not see the hand-over inside gRPC, which is not instrumented. */
@@ -95,6 +101,10 @@ struct Rpc {
 
 /* rpc.c: whatever came back from a queue. */
 void rpc_dispatch(Rpc *rpc, RpcTag *tag, bool ok);
+
+/* rpc-door.c: the threads that hand connections over, as many as asked for or RPC_DOORS_MAX. */
+int rpc_doors_open(Rpc *rpc, size_t n);
+void rpc_doors_close(Rpc *rpc);
 
 /* rpc-call.c: a call's life as the queue threads see it. */
 int rpc_call_request(Rpc *rpc, RpcQueue *queue);

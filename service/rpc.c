@@ -7,8 +7,6 @@
  * because two threads on one queue wake each other for every event.
  */
 #include <ctype.h>
-#include <grpc/grpc_posix.h>
-#include <grpc/grpc_security.h>
 #include <grpc/support/log.h>
 #include <limits.h>
 #include <string.h>
@@ -163,6 +161,8 @@ int rpc_new(Rpc **ret, const RpcConfig *config, Mailbox *mailbox) {
                 grpc_server_register_completion_queue(rpc->server, rpc->queues[i].cq, NULL);
         }
         r = start_queues(rpc);
+        if (r == 0)
+                r = rpc_doors_open(rpc, rpc->n_queues);
         if (r != 0)
                 return r;
         *ret = rpc;
@@ -172,6 +172,7 @@ int rpc_new(Rpc **ret, const RpcConfig *config, Mailbox *mailbox) {
 Rpc *rpc_free(Rpc *rpc) {
         if (!rpc)
                 return NULL;
+        rpc_doors_close(rpc);
         for (size_t i = 0; i < rpc->n_queues; i++)
                 grpc_completion_queue_shutdown(rpc->queues[i].cq);
         for (size_t i = 0; i < rpc->n_queues; i++)
@@ -184,16 +185,6 @@ Rpc *rpc_free(Rpc *rpc) {
         free(rpc->methods);
         free(rpc);
         return NULL;
-}
-
-int rpc_add_connection(Rpc *rpc, int fd) {
-        grpc_server_credentials *insecure = grpc_insecure_server_credentials_create();
-
-        if (!insecure)
-                return -ENOMEM;
-        grpc_server_add_channel_from_fd(rpc->server, fd, insecure);
-        grpc_server_credentials_release(insecure);
-        return 0;
 }
 
 void rpc_drain(Rpc *rpc) {

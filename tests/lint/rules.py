@@ -17,7 +17,7 @@ FLOORS = {
     "edges": ["activation", "config", "config-file", "config-keys", "connection", "database",
               "descriptors", "intake", "journal", "log", "log-append", "log-file", "log-internal",
               "log-read", "log-rows", "mailbox", "memory", "message", "notify", "peer", "reader",
-              "rpc", "rpc-call", "rpc-details", "rpc-internal", "rpc-payload", "state",
+              "rpc", "rpc-call", "rpc-details", "rpc-door", "rpc-internal", "rpc-payload", "state",
               "state-internal", "state-rows", "store", "worker", "worker-internal"],
     "main": ["access", "admin", "admin-commit", "admin-request", "admin-revoke", "admin-sessions",
              "admin-status", "admin-tokens", "connect", "control", "drain", "generator",
