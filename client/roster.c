@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A list: servers tell of some two hundred people at most. One that tells of more than
- * ROSTER_MAX is not believed any further.
+ * ROSTER_MAX is not believed any further, nor one whose names are no names.
  */
 #include "client/roster.h"
 
 #include <string.h>
 
 #define ROSTER_MAX 4096
+#define NAME_MAX_BYTES 256
 
 typedef struct Member {
         bool current; /* came up since the last reset */
@@ -77,7 +78,7 @@ int roster_join(Roster *r, RpcBytes name) {
         size_t i;
         Member *m;
 
-        if (name.size == 0)
+        if (name.size == 0 || name.size > NAME_MAX_BYTES)
                 return false;
         i = find(r, name);
         if (i < r->n) {

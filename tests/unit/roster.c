@@ -54,11 +54,22 @@ static void a_server_that_makes_people_up_is_not_believed_for_ever(void **state)
         assert_int_equal(roster_count(r), 4096);
 }
 
+static void what_is_too_long_for_a_name_is_none(void **state) {
+        _cleanup_(roster_freep) Roster *r = NULL;
+        char name[257] = {0};
+
+        assert_int_equal(roster_new(&r), 0);
+        assert_int_equal(roster_join(r, (RpcBytes){name, sizeof(name)}), false);
+        assert_int_equal(roster_join(r, (RpcBytes){name, sizeof(name) - 1}), true);
+        assert_int_equal(roster_count(r), 1);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(only_news_is_news),
                 cmocka_unit_test(after_a_reset_those_who_do_not_come_up_have_left),
                 cmocka_unit_test(a_server_that_makes_people_up_is_not_believed_for_ever),
+                cmocka_unit_test(what_is_too_long_for_a_name_is_none),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
