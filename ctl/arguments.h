@@ -15,7 +15,7 @@
 /* chatctl's exit statuses, and the outcomes of everything that a verb calls. Whoever returns one
  * has said on standard error what it is about. */
 typedef enum CtlError {
-        CTL_E_REFUSED = 1, /* or not found, not answered, not durable */
+        CTL_E_REFUSED = 1, /* or not found, not answered, not durable, not in order */
         CTL_E_USAGE = 2,
         CTL_E_NO_SOCKET = 3,
 } CtlError;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The verbs about the daemon itself: reload, status. */
+/* The verbs about the daemon itself: reload, status, check. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -7,8 +7,10 @@
 
 #include "ctl/control.h"
 #include "ctl/duration.h"
+#include "ctl/findings.h"
 #include "ctl/json.h"
 #include "ctl/output.h"
+#include "ctl/unit.h"
 #include "ctl/verbs.h"
 
 #define NEAR 0.8 /* of a limit: time to think about it */
@@ -107,4 +109,60 @@ int verb_status(Invocation *v) {
         if (v->json)
                 return json_show_message(answer);
         return show_status((const Chatroom__V1__GetStatusResponse *) answer);
+}
+
+static int show_check_json(const ProtobufCMessage *answer, const Findings *f, bool unit) {
+        json_t *document = json_of_message(answer), *lines = json_array();
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < f->n; i++)
+                r = json_array_append_new(lines, json_of_text(f->lines[i]));
+        if (json_object_set_new(document, "findings", lines) < 0 || r < 0 ||
+            json_object_set_new(document, "unit", json_boolean(unit)) < 0) {
+                json_decref(document);
+                document = NULL;
+        }
+        return json_show(document);
+}
+
+/* Whether there is a unit to compare with; else says why there is none. */
+static bool look_at_unit(const Invocation *v, const Chatroom__V1__CheckResponse *a, Unit *ret) {
+        int r;
+
+        if (!a->activated) {
+                if (!v->json)
+                        remark(UNIT " was left out: the daemon was not started by systemd.");
+                return false;
+        }
+        r = unit_read(ret, v->timeout_ms);
+        if (r < 0 && !v->json)
+                remark(UNIT " was left out: systemd cannot be asked about it: %s", strerror(-r));
+        return r == 0;
+}
+
+int verb_check(Invocation *v) {
+        Chatroom__V1__CheckRequest request = CHATROOM__V1__CHECK_REQUEST__INIT;
+        _cleanup_(message_freep) ProtobufCMessage *answer = NULL;
+        _cleanup_(findings_done) Findings findings = {.n = 0};
+        _cleanup_(unit_done) Unit unit = {.n_listen = 0};
+        const Chatroom__V1__CheckResponse *a;
+        bool has_unit;
+        int r;
+
+        r = control_call(v, ADMIN("Check"), &request.base,
+                         &chatroom__v1__check_response__descriptor, &answer);
+        if (r != 0)
+                return r;
+        a = (const Chatroom__V1__CheckResponse *) answer;
+        has_unit = look_at_unit(v, a, &unit);
+        r = findings_collect(&findings, a, has_unit ? &unit : NULL);
+        if (r == 0 && v->json)
+                r = show_check_json(answer, &findings, has_unit);
+        if (r != 0)
+                return r;
+        for (size_t i = 0; !v->json && i < findings.n; i++)
+                say("%s", findings.lines[i]);
+        if (!v->json && findings.n == 0)
+                say("Nothing is wrong");
+        return findings.n > 0 ? CTL_E_REFUSED : 0;
 }

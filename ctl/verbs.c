@@ -71,6 +71,11 @@ const Verb verbs[] = {
          .usage = "",
          .help = "show on one screen how the daemon is doing",
          .run = verb_status},
+        {.name = "check",
+         .usage = "",
+         .help = "say why somebody may not get in, as far as the configuration, the daemon or the "
+                 "socket of systemd is to blame, and what to type",
+         .run = verb_check},
 };
 const size_t n_verbs = ELEMENTS(verbs);
 
@@ -179,7 +184,8 @@ void verbs_print_help(FILE *out) {
               "\n"
               "Exit status:\n"
               "  0  done\n"
-              "  1  refused, not found, no answer; or done, but a restart will undo it\n"
+              "  1  refused, not found, no answer; done, but a restart will undo it; or check\n"
+              "     has found something\n"
               "  2  wrong usage\n"
               "  3  nobody listens on the control socket\n",
               out);

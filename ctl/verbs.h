@@ -51,3 +51,4 @@ int verb_token_remove(Invocation *v);
 int verb_token_rotate(Invocation *v);
 int verb_reload(Invocation *v);
 int verb_status(Invocation *v);
+int verb_check(Invocation *v);

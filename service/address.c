@@ -206,6 +206,14 @@ int network_parse(Network *ret, const char *text) {
         return 0;
 }
 
+void network_format(const Network *n, char ret[static ADDRESS_TEXT_MAX]) {
+        size_t used;
+
+        address_format(&n->address, false, ret);
+        used = strlen(ret);
+        snprintf(ret + used, ADDRESS_TEXT_MAX - used, "/%u", n->prefix);
+}
+
 bool network_contains(const Network *n, const Address *a) {
         uint8_t net[16], host[16];
 

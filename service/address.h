@@ -48,4 +48,6 @@ void address_group(const Address *a, uint8_t ret[static 16]);
 /* "100.64.0.0/10", "fd7a:115c:a1e0::/48", a lone address. Outcome: ADDRESS_E_SYNTAX, also for bits
  * set behind the prefix. */
 int network_parse(Network *ret, const char *text);
+/* "100.64.0.0/10", and a lone address with its prefix, too. */
+void network_format(const Network *n, char ret[static ADDRESS_TEXT_MAX]);
 bool network_contains(const Network *n, const Address *a);

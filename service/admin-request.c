@@ -142,6 +142,7 @@ static const struct {
         [ADMIN_ROTATE_TOKEN] = {&admin__rotate_token_request__descriptor, take_rotate_token},
         [ADMIN_RELOAD] = {&admin__reload_request__descriptor, NULL},
         [ADMIN_GET_STATUS] = {&admin__get_status_request__descriptor, NULL},
+        [ADMIN_CHECK] = {&admin__check_request__descriptor, NULL},
 };
 
 const char *admin_request_decode(AdminRequest *ret, AdminMethod method, const uint8_t *bytes,

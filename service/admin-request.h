@@ -26,6 +26,7 @@ typedef enum AdminMethod {
         ADMIN_ROTATE_TOKEN,
         ADMIN_RELOAD,
         ADMIN_GET_STATUS,
+        ADMIN_CHECK,
         ADMIN_METHODS,
 } AdminMethod;
 

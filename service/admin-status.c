@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How the daemon is, and making it read its configuration again. */
+/* How the daemon is, and having it read its configuration again or say what would come of it. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -11,18 +11,25 @@
 #include "service/settings.h"
 
 #define SLOW_USEC UINT64_C(2000000)
+#define TROUBLE_MAX 512
+
+typedef ProtobufCBinaryData NoteFields[ELEMENTS((SettingsNotes){0}.text)];
+
+static size_t list_notes(NoteFields ret, const SettingsNotes *notes) {
+        for (size_t i = 0; i < notes->n; i++)
+                ret[i] = message_text(notes->text[i]);
+        return notes->n;
+}
 
 void admin_reload(AdminCall *a) {
         Admin__ReloadResponse response = ADMIN__RELOAD_RESPONSE__INIT;
-        ProtobufCBinaryData fields[ELEMENTS((SettingsNotes){0}.text)];
+        NoteFields fields;
         SettingsNotes notes;
         ConfigError error = {0};
         int r = settings_reload(a->service, &notes, &error);
 
-        for (size_t i = 0; i < notes.n; i++)
-                fields[i] = message_text(notes.text[i]);
         response.notes = fields;
-        response.n_notes = notes.n;
+        response.n_notes = list_notes(fields, &notes);
         if (r == 0)
                 admin_reply(a, &response.base);
         else
@@ -40,21 +47,26 @@ static uint64_t largest_lag(const Service *s) {
         return largest;
 }
 
-typedef struct Listening {
-        char text[ACTIVATION_MAX][ADDRESS_TEXT_MAX];
-        ProtobufCBinaryData field[ACTIVATION_MAX];
+/* Addresses or networks; no list of them is longer than `allow`. */
+typedef struct Places {
+        char text[CONFIG_ALLOW_MAX][ADDRESS_TEXT_MAX];
+        ProtobufCBinaryData field[CONFIG_ALLOW_MAX];
         size_t n;
-} Listening;
+} Places;
 
-static void list_listening(Listening *ret, const Activation *sockets) {
+static void add_address(Places *places, const Address *address) {
+        char *text = places->text[places->n];
+
+        address_format(address, true, text);
+        places->field[places->n++] = message_text(text);
+}
+
+static void list_listening(Places *ret, const Activation *sockets) {
         Address address;
 
         for (size_t i = 0; i < sockets->n_chat; i++)
-                if (activation_address(sockets->chat[i], &address) == 0) {
-                        address_format(&address, true, ret->text[ret->n]);
-                        ret->field[ret->n] = message_text(ret->text[ret->n]);
-                        ret->n++;
-                }
+                if (activation_address(sockets->chat[i], &address) == 0)
+                        add_address(ret, &address);
 }
 
 _printf_(3, 4) static void add_trouble(char *text, size_t size, const char *format, ...) {
@@ -92,8 +104,8 @@ static const char *describe_trouble(const Service *s, char *text, size_t size) {
 void admin_get_status(AdminCall *a) {
         Admin__GetStatusResponse response = ADMIN__GET_STATUS_RESPONSE__INIT;
         const Service *s = a->service;
-        Listening listening = {.n = 0};
-        char trouble[512];
+        Places listening = {.n = 0};
+        char trouble[TROUBLE_MAX];
 
         list_listening(&listening, &s->sockets);
         response.version = message_text(CHATROOM_VERSION);
@@ -113,4 +125,54 @@ void admin_get_status(AdminCall *a) {
         response.trouble = message_text(describe_trouble(s, trouble, sizeof(trouble)));
         response.memory_bytes = memory_resident();
         admin_reply(a, &response.base);
+}
+
+/* ---- check */
+
+static void list_configured(Places *listen, Places *allow, const Config *config) {
+        for (size_t i = 0; i < config->n_listen; i++)
+                add_address(listen, &config->listen[i]);
+        for (size_t i = 0; i < config->n_allow; i++) {
+                char *text = allow->text[allow->n];
+
+                network_format(&config->allow[i], text);
+                allow->field[allow->n++] = message_text(text);
+        }
+}
+
+static void reply_check(AdminCall *a, const SettingsCheck *check) {
+        Admin__CheckResponse response = ADMIN__CHECK_RESPONSE__INIT;
+        const Service *s = a->service;
+        Places listen = {.n = 0}, allow = {.n = 0}, listening = {.n = 0};
+        ProtobufCBinaryData unread[ELEMENTS(check->unread)];
+        NoteFields notes;
+        char trouble[TROUBLE_MAX];
+
+        list_configured(&listen, &allow, check->config ? check->config : s->config);
+        list_listening(&listening, &s->sockets);
+        for (size_t i = 0; i < check->n_unread; i++)
+                unread[i] = message_text(check->unread[i]);
+        response.error = message_text(check->error.text);
+        response.unread = unread;
+        response.n_unread = check->n_unread;
+        response.notes = notes;
+        response.n_notes = list_notes(notes, &check->notes);
+        response.listen = listen.field;
+        response.n_listen = listen.n;
+        response.allow = allow.field;
+        response.n_allow = allow.n;
+        response.listening = listening.field;
+        response.n_listening = listening.n;
+        response.activated = s->sockets.inherited;
+        response.trouble = message_text(describe_trouble(s, trouble, sizeof(trouble)));
+        admin_reply(a, &response.base);
+}
+
+void admin_check(AdminCall *a) {
+        _cleanup_(settings_check_done) SettingsCheck check;
+
+        if (settings_check(a->service, &check) < 0)
+                admin_refuse(a, RPC_RESOURCE_EXHAUSTED, ADMIN_OUT_OF_MEMORY);
+        else
+                reply_check(a, &check);
 }

@@ -37,6 +37,7 @@ static const struct {
         [ADMIN_ROTATE_TOKEN] = {PATH("RotateToken"), "token rotate", admin_rotate_token, true},
         [ADMIN_RELOAD] = {PATH("Reload"), "reload", admin_reload, true},
         [ADMIN_GET_STATUS] = {PATH("GetStatus"), "status", admin_get_status, false},
+        [ADMIN_CHECK] = {PATH("Check"), "check", admin_check, false},
 };
 
 void admin_list_methods(RpcMethod ret[static ADMIN_METHODS]) {

@@ -79,3 +79,4 @@ void admin_refuse_unwritten(AdminCall *a, int result);
 /* admin-status.c */
 void admin_reload(AdminCall *a);
 void admin_get_status(AdminCall *a);
+void admin_check(AdminCall *a);

@@ -211,3 +211,32 @@ const ConfigRow config_rows[CONFIG_ROWS] = {
                "bytes"),
         CHOICE("history", "sync", "normal", history_sync, "normal full"),
 };
+
+static bool listen_differs(const Config *a, const Config *b) {
+        if (a->n_listen != b->n_listen)
+                return true;
+        for (size_t i = 0; i < a->n_listen; i++)
+                if (memcmp(&a->listen[i], &b->listen[i], sizeof(a->listen[i])) != 0)
+                        return true;
+        return false;
+}
+
+static bool allow_differs(const Config *a, const Config *b) {
+        return a->n_allow != b->n_allow ||
+               memcmp(a->allow, b->allow, a->n_allow * sizeof(a->allow[0])) != 0;
+}
+
+/* How a value is stored is its parser's business. */
+bool config_row_differs(const ConfigRow *row, const Config *a, const Config *b) {
+        const void *one = (const char *) a + row->offset, *other = (const char *) b + row->offset;
+
+        if (row->parse == parse_listen)
+                return listen_differs(a, b);
+        if (row->parse == parse_allow)
+                return allow_differs(a, b);
+        if (row->parse == parse_path || row->parse == parse_group)
+                return strcmp(*(char *const *) one, *(char *const *) other) != 0;
+        if (row->parse == parse_switch)
+                return *(const bool *) one != *(const bool *) other;
+        return *(const unsigned *) one != *(const unsigned *) other;
+}

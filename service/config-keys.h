@@ -22,3 +22,5 @@ struct ConfigRow {
 };
 
 extern const ConfigRow config_rows[CONFIG_ROWS];
+
+bool config_row_differs(const ConfigRow *row, const Config *a, const Config *b);

@@ -311,3 +311,20 @@ bool config_allows(const Config *c, const Address *peer) {
                         return true;
         return false;
 }
+
+static int is_other_token(const Token *token, void *userdata) {
+        const Token *same = token_table_find(userdata, &token->hash);
+
+        return !same || same->any_name != token->any_name ||
+               (!token->any_name && !name_equal(&same->name, &token->name));
+}
+
+bool config_differs(const Config *a, const Config *b, const char *key) {
+        if (strcmp(key, "tokens") == 0)
+                return token_table_size(a->tokens) != token_table_size(b->tokens) ||
+                       token_table_foreach(a->tokens, is_other_token, b->tokens) != 0;
+        for (size_t i = 0; i < CONFIG_ROWS; i++)
+                if (strcmp(config_rows[i].key.key, key) == 0)
+                        return config_row_differs(&config_rows[i], a, b);
+        return false;
+}

@@ -70,5 +70,8 @@ int config_add_listen(Config *c, const char *text, ConfigError *error);
 
 bool config_allows(const Config *c, const Address *peer);
 
+/* Whether two have different values of that key; "tokens": not the same tokens. */
+bool config_differs(const Config *a, const Config *b, const char *key);
+
 /* The i-th key of the table, from 0; false behind the last. [tokens] has none. */
 bool config_key(size_t i, ConfigKey *ret);

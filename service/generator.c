@@ -54,8 +54,8 @@ static void write_listen(FILE *file, const Address *address) {
 static void write_allow(FILE *file, const Network *network) {
         char text[ADDRESS_TEXT_MAX];
 
-        address_format(&network->address, false, text);
-        fprintf(file, "IPAddressAllow=%s/%u\n", text, network->prefix);
+        network_format(network, text);
+        fprintf(file, "IPAddressAllow=%s\n", text);
 }
 
 static void write_chat(FILE *file, const Config *c, ConfigError *error) {

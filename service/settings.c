@@ -29,24 +29,32 @@ int settings_override(Config *config, const Options *options, ConfigError *error
         return r;
 }
 
-/* One descriptor each, and what is left over must do for the rest. */
-void settings_clamp(Config *config) {
+/* One descriptor each, and what is left over must do for the rest. Returns the limit on open files
+ * if it made the connections fewer, else 0. */
+static rlim_t clamp(Config *config) {
         struct rlimit limit;
         unsigned most;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-                return;
+                return 0;
         limit.rlim_cur = limit.rlim_max;
         (void) setrlimit(RLIMIT_NOFILE, &limit);
         if (limit.rlim_cur >= (rlim_t) config->limits.max_connections + SPARE_FDS)
-                return;
+                return 0;
         most = limit.rlim_cur > 2 * SPARE_FDS ? (unsigned) limit.rlim_cur - SPARE_FDS
                                               : (unsigned) limit.rlim_cur / 2;
-        if (most == 0)
-                most = 1;
-        log_warning("max_connections is %u, but with at most %llu open files it can only be %u",
-                    config->limits.max_connections, (unsigned long long) limit.rlim_cur, most);
-        config->limits.max_connections = most;
+        config->limits.max_connections = most > 0 ? most : 1;
+        return limit.rlim_cur;
+}
+
+void settings_clamp(Config *config) {
+        unsigned wanted = config->limits.max_connections;
+        rlim_t files = clamp(config);
+
+        if (files > 0)
+                log_warning("max_connections is %u, but with at most %llu open files it can only "
+                            "be %u",
+                            wanted, (unsigned long long) files, config->limits.max_connections);
 }
 
 void settings_warn(const Service *s) {
@@ -60,19 +68,15 @@ void settings_warn(const Service *s) {
 
 /* ---- what a reload cannot change */
 
-static bool same_listen(const Config *a, const Config *b) {
-        if (a->n_listen != b->n_listen)
-                return false;
-        for (size_t i = 0; i < a->n_listen; i++)
-                if (memcmp(&a->listen[i], &b->listen[i], sizeof(a->listen[i])) != 0)
-                        return false;
-        return true;
-}
-
-static bool same_allow(const Config *a, const Config *b) {
-        return a->n_allow == b->n_allow &&
-               memcmp(a->allow, b->allow, a->n_allow * sizeof(a->allow[0])) == 0;
-}
+/* What is fixed when the daemon starts, and how that is called. */
+static const struct {
+        const char *key, *shown;
+} at_start[] = {
+        {"workers", "workers"},
+        {"max_streams_per_connection", "max_streams_per_connection"},
+        {"max_frame", "max_frame"},
+        {"enabled", "[history] enabled"},
+};
 
 _printf_(2, 3) static void note(SettingsNotes *notes, const char *format, ...) {
         char *text = notes->text[notes->n++];
@@ -82,53 +86,48 @@ _printf_(2, 3) static void note(SettingsNotes *notes, const char *format, ...) {
         va_start(args, format);
         vsnprintf(text, sizeof(notes->text[0]), format, args);
         va_end(args);
-        log_warning("%s", text);
+}
+
+static const char *new_sockets(const Service *s) {
+        return s->sockets.inherited ? LISTENER_RESTART : "a restart";
 }
 
 /* Always against what the daemon was started with: a second reload makes none of it come true. */
-static void note_sockets(const Service *s, const Config *config, SettingsNotes *notes) {
-        const char *how = s->sockets.inherited ? LISTENER_RESTART : "a restart";
-        const Config *then = s->started_with;
+static void note_listen(const Service *s, const Config *config, SettingsNotes *notes) {
+        if (config_differs(s->started_with, config, "listen"))
+                note(notes, "listen has changed; what is listened on changes with: %s",
+                     new_sockets(s));
+}
 
-        if (!same_listen(then, config))
-                note(notes, "listen has changed; what is listened on changes with: %s", how);
-        if (s->sockets.control >= 0 && !s->options.control &&
-            strcmp(then->control, config->control) != 0)
-                note(notes, "control has changed; the control socket moves with: %s", how);
-        if (s->sockets.control >= 0 && strcmp(then->admin_group, config->admin_group) != 0)
+static void note_control(const Service *s, const Config *config, SettingsNotes *notes) {
+        if (s->sockets.control < 0)
+                return;
+        if (!s->options.control && config_differs(s->started_with, config, "control"))
+                note(notes, "control has changed; the control socket moves with: %s",
+                     new_sockets(s));
+        if (config_differs(s->started_with, config, "admin_group"))
                 note(notes, "admin_group has changed; the control socket's file changes with: %s",
-                     how);
+                     new_sockets(s));
 }
 
 static void note_start(const Service *s, const Config *config, SettingsNotes *notes) {
-        const Config *then = s->started_with;
-        const struct {
-                const char *key;
-                bool changed;
-        } keys[] = {
-                {"workers", config->workers != then->workers},
-                {"max_streams_per_connection", config->limits.max_streams_per_connection !=
-                                                       then->limits.max_streams_per_connection},
-                {"max_frame", config->limits.max_frame != then->limits.max_frame},
-                {"[history] enabled", config->history_enabled != then->history_enabled},
-        };
         char text[128] = "";
 
-        for (size_t i = 0; i < ELEMENTS(keys); i++)
-                if (keys[i].changed) {
+        for (size_t i = 0; i < ELEMENTS(at_start); i++)
+                if (config_differs(s->started_with, config, at_start[i].key)) {
                         size_t used = strlen(text);
 
                         snprintf(text + used, sizeof(text) - used, "%s%s", used > 0 ? ", " : "",
-                                 keys[i].key);
+                                 at_start[i].shown);
                 }
         if (text[0])
-                note(notes, "Of what has changed, this takes effect when the daemon starts: %s",
-                     text);
+                note(notes, "Of what has changed, this takes effect when the daemon starts%s: %s",
+                     s->sockets.inherited ? " (systemctl restart chatroom)" : "", text);
 }
 
 /* The daemon's own part of allow is in force; the other follows the file, and not the daemon. */
 static void note_allow(const Service *s, const Config *config, SettingsNotes *notes) {
-        if (s->sockets.inherited && !same_allow(s->config, config))
+        if (s->sockets.inherited && config_differs(s->config, config, "allow"))
                 note(notes, "allow has changed; what the kernel lets through changes with: "
                             "systemctl daemon-reload");
 }
@@ -153,9 +152,12 @@ static void enforce_allow(Service *s) {
 }
 
 static void swap_config(Service *s, Config *config, SettingsNotes *notes) {
-        note_sockets(s, config, notes);
+        note_listen(s, config, notes);
+        note_control(s, config, notes);
         note_start(s, config, notes);
         note_allow(s, config, notes);
+        for (size_t i = 0; i < notes->n; i++)
+                log_warning("%s", notes->text[i]);
         if (ring_resize(room_ring(s->room), config->limits.max_lag_messages,
                         config->limits.max_lag_bytes) != 0)
                 log_warning("Out of memory: max_lag_messages stays as it was");
@@ -169,6 +171,17 @@ static void swap_config(Service *s, Config *config, SettingsNotes *notes) {
         enforce_allow(s);
 }
 
+static int load(const Service *s, Config **ret, ConfigError *error) {
+        _cleanup_(config_freep) Config *config = NULL;
+        int r = config_load(&config, s->options.config_path, error);
+
+        if (r == 0)
+                r = settings_override(config, &s->options, error);
+        if (r == 0)
+                *ret = TAKE_PTR(config);
+        return r;
+}
+
 int settings_reload(Service *s, SettingsNotes *notes, ConfigError *error) {
         static const JournalEvent done = {.kind = JOURNAL_RELOADED},
                                   failed = {.kind = JOURNAL_RELOAD_FAILED};
@@ -177,9 +190,7 @@ int settings_reload(Service *s, SettingsNotes *notes, ConfigError *error) {
 
         notes->n = 0;
         notify_reloading();
-        r = config_load(&config, s->options.config_path, error);
-        if (r == 0)
-                r = settings_override(config, &s->options, error);
+        r = load(s, &config, error);
         if (r == 0)
                 r = access_configure(s->access, config->tokens);
         if (r == 0) {
@@ -194,4 +205,47 @@ int settings_reload(Service *s, SettingsNotes *notes, ConfigError *error) {
         }
         notify_ready();
         return r;
+}
+
+/* ---- what a reload would do */
+
+/* Whether a reload does nothing about it. */
+static bool takes_more(const char *key) {
+        for (size_t i = 0; i < ELEMENTS(at_start); i++)
+                if (strcmp(key, at_start[i].key) == 0)
+                        return true;
+        return strcmp(key, "listen") == 0 || strcmp(key, "control") == 0;
+}
+
+static void list_unread(const Service *s, SettingsCheck *check) {
+        ConfigKey key;
+
+        for (size_t i = 0; config_key(i, &key); i++) {
+                if (takes_more(key.key) || !config_differs(s->config, check->config, key.key))
+                        continue;
+                assert(check->n_unread < ELEMENTS(check->unread));
+                check->unread[check->n_unread++] = key.key;
+        }
+        if (config_differs(s->config, check->config, "tokens"))
+                check->unread[check->n_unread++] = "[tokens]";
+}
+
+int settings_check(const Service *s, SettingsCheck *ret) {
+        int r;
+
+        *ret = (SettingsCheck){.config = NULL};
+        r = load(s, &ret->config, &ret->error);
+        if (r != 0)
+                return r;
+        (void) clamp(ret->config);
+        list_unread(s, ret);
+        if (!s->sockets.inherited)
+                note_listen(s, ret->config, &ret->notes);
+        note_control(s, ret->config, &ret->notes);
+        note_start(s, ret->config, &ret->notes);
+        return 0;
+}
+
+void settings_check_done(SettingsCheck *c) {
+        c->config = config_free(c->config);
 }

@@ -36,7 +36,8 @@ static void require_target(const AdminRequest *r, AdminMethod method) {
                 break;
         case ADMIN_NOBODY:
                 REQUIRE(method == ADMIN_LIST_USERS || method == ADMIN_LIST_TOKENS ||
-                        method == ADMIN_RELOAD || method == ADMIN_GET_STATUS);
+                        method == ADMIN_RELOAD || method == ADMIN_GET_STATUS ||
+                        method == ADMIN_CHECK);
                 break;
         }
 }

@@ -52,8 +52,8 @@ class Office:
         assert done.status == status, done
         return done
 
-    def json(self, *arguments):
-        return json.loads(self.ctl(*arguments, "--json").out)
+    def json(self, *arguments, status=0):
+        return json.loads(self.ctl(*arguments, "--json", status=status).out)
 
     def new_token(self, user, *options):
         """(secret, id)"""

@@ -345,6 +345,44 @@ def test_status_as_json(admin):
     assert json.loads(done.out) == {**STATUS, "trouble": ""}
 
 
+# check
+
+NO_BUS = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
+BY_HAND = "chatroom.socket was left out: the daemon was not started by systemd.\n"
+
+
+def test_check_has_nothing_to_say(admin):
+    done = chatctl("check", socket=admin.path)
+    assert (done.status, done.out, done.err) == (0, "Nothing is wrong\n", BY_HAND)
+    done = chatctl("check", "--json", socket=admin.path)
+    assert (done.status, done.err) == (0, "")
+    assert json.loads(done.out) == {
+        "error": "", "unread": [], "notes": [], "listen": [], "allow": [], "listening": [],
+        "activated": False, "trouble": "", "findings": [], "unit": False}
+
+
+def test_check_has_a_line_for_each_finding(admin):
+    admin.set("Check", unread=["allow", "[tokens]"], notes=["workers\x1b[2J have changed: restart"],
+              trouble="Nobody can join.")
+    done = chatctl("check", socket=admin.path)
+    lines = ["The daemon has not read what has changed in the configuration (allow, [tokens]): "
+             "chatctl reload", "workers\x1b[2J have changed: restart", "Nobody can join."]
+    assert (done.status, done.err) == (1, BY_HAND)
+    assert done.out.splitlines() == [line.replace("\x1b", "␛") for line in lines]
+    done = chatctl("check", "--json", socket=admin.path)
+    assert (done.status, done.err) == (1, "")
+    assert json.loads(done.out)["findings"] == lines
+
+
+def test_check_without_systemd_leaves_its_part_out(admin):
+    admin.set("Check", activated=True, listen=["[::]:50051"])
+    done = chatctl("check", socket=admin.path, env=NO_BUS)
+    assert (done.status, done.out) == (0, "Nothing is wrong\n")
+    assert done.err.startswith("chatroom.socket was left out: systemd cannot be asked")
+    done = chatctl("check", "--json", socket=admin.path, env=NO_BUS)
+    assert (done.status, done.err, json.loads(done.out)["unit"]) == (0, "", False)
+
+
 # What the daemon does not do
 
 @pytest.mark.parametrize("code, text", [
@@ -548,7 +586,7 @@ def test_help_has_every_verb_and_goes_to_standard_output():
     assert (done.status, done.err) == (0, "")
     assert all(len(line) <= 80 for line in done.out.splitlines())
     for verb in ("users", "kick", "revoke", "unrevoke", "token add", "token list", "token remove",
-                 "token rotate", "reload", "status"):
+                 "token rotate", "reload", "status", "check"):
         assert re.search(rf"^  {verb}\b", done.out, re.M)
         one = chatctl(*verb.split(), "--help")
         assert one.status == 0 and one.out.startswith(f"Usage: chatctl {verb}")

@@ -138,6 +138,72 @@ def test_a_reload_says_what_to_run_when_the_sockets_are_the_service_managers(dae
         "allow has changed; what the kernel lets through changes with: systemctl daemon-reload"]
 
 
+def check(office, status=1, **options):
+    return office.ctl("check", status=status, **options).out.splitlines()
+
+
+def test_check_follows_the_file_and_changes_nothing(office):
+    assert check(office, status=0) == ["Nothing is wrong"]
+    office.daemon.write_config(configuration(
+        server={"allow": "127.0.0.0/8 10.0.0.0/8", "listen": "127.0.0.1:0 127.0.0.2:0",
+                "workers": 3},
+        limits={"max_text": 100}, tokens=[("frank", "frank-has-a-token-too")]))
+    notes = ["listen has changed; what is listened on changes with: a restart",
+             "Of what has changed, this takes effect when the daemon starts: workers"]
+    for _ in range(2):
+        assert check(office) == [
+            "The daemon has not read what has changed in the configuration (allow, max_text, "
+            "[tokens]): chatctl reload", *notes]
+    assert office.refused("frank", "frank-has-a-token-too") == CODE.UNAUTHENTICATED
+    assert not office.daemon.log_matches("listen has changed")
+    office.ctl("reload")
+    assert check(office) == notes
+    office.daemon.write_config(configuration())
+    office.ctl("reload")
+    assert check(office, status=0) == ["Nothing is wrong"]
+
+
+def test_check_says_what_is_wrong_in_which_line(office):
+    office.daemon.write_config("[server]\nlisten = 127.0.0.1:0\nno_such_key = 1\n")
+    line, = check(office)
+    assert f"{office.daemon.config_path}:3: unknown key \"no_such_key\"" in line
+    found = office.json("check", status=1)
+    assert found["error"].startswith(f"{office.daemon.config_path}:3: ")
+    assert found["allow"] == ["127.0.0.0/8"]  # what the daemon goes by
+    os.unlink(office.daemon.config_path)
+    assert "No such file" in check(office)[0]
+    office.daemon.write_config(configuration())
+    assert check(office, status=0) == ["Nothing is wrong"]
+
+
+def test_check_is_no_reload_of_a_limit_that_was_lowered(daemons, state):
+    """max_connections is as many as there can be open files, whatever the file says."""
+    office = Office(daemons, state, limits={"max_connections": 1000000})
+    assert check(office, status=0) == ["Nothing is wrong"]
+
+
+def test_check_knows_that_nobody_can_join(daemons):
+    daemon = daemons.start(tokens=[])
+    done = chatctl("check", socket=daemon.control)
+    assert done.status == 1 and "chatctl token add NAME" in done.out
+    daemon.stop()
+
+
+def test_check_leaves_listen_and_allow_to_the_service_manager(daemons, state):
+    """What it made of them is to be compared, and there is none to ask."""
+    with socket.create_server(("127.0.0.1", 0)) as chat, \
+            harness.activation([("chat", chat)]) as (launcher, held):
+        office = Office(daemons, state, launcher=launcher, pass_fds=held)
+    office.daemon.write_config(configuration(server={"listen": "127.0.0.1:1", "workers": 3}))
+    bus = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
+    assert check(office, env=bus) == ["Of what has changed, this takes effect when the daemon "
+                                      "starts (systemctl restart chatroom): workers"]
+    done = office.ctl("check", "--json", status=1, env=bus)
+    found = json.loads(done.out)
+    assert found["activated"] and found["listen"] == ["127.0.0.1:1"]
+    assert found["listening"] == [f"127.0.0.1:{office.daemon.port}"]
+
+
 def test_status(office):
     office.room.join("alice", ALICE_TOKEN)
     office.room.join("bob").say("hello")

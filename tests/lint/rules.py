@@ -35,6 +35,7 @@ LIBRARIES = [
     (r"openssl/", r"service/(token|log-append)\.c"),
     (r"sqlite3\.h", r"service/(database|(log|state)(-\w+)?)\.[ch]"),
     (r"protobuf-c/", r"proto/.*"),
+    (r"systemd/sd-bus\.h", r"ctl/unit\.c"),
     (r"systemd/sd-journal\.h", r"service/journal\.c"),
     (r"systemd/sd-daemon\.h", r"service/(activation|notify)\.c"),
     (r"systemd/sd-event\.h", r"service/(%s)\.[ch]" % "|".join(FLOORS["main"])),

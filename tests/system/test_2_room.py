@@ -174,6 +174,88 @@ def test_an_unknown_listen_is_said_at_the_start(machine):
     machine.systemctl("restart", "chatroom")
 
 
+def check(machine):
+    status, output = machine.try_run("chatctl", "check")
+    return status, output.splitlines()
+
+
+def type_what_it_says(machine, lines):
+    """What stands at the end of each of them; then all is well."""
+    for line in lines:
+        machine.run("sh", "-c", line.rsplit(": ", 1)[1])
+    assert check(machine) == (0, ["Nothing is wrong"])
+
+
+def test_check_finds_nothing_when_all_is_well(machine):
+    assert check(machine) == (0, ["Nothing is wrong"])
+    found = json.loads(machine.run("chatctl", "check", "--json"))
+    assert found["unit"] and found["activated"] and found["findings"] == []
+    # Nor does it take root.
+    machine.run("setpriv", "--reuid=nobody", "--regid=nogroup", "--groups=chatroom-admin",
+                "chatctl", "check")
+
+
+def test_check_says_that_allow_was_changed_and_nothing_else_done(machine):
+    machine.configure({"allow": "localhost 100.64.0.0/10 192.0.2.0/24"})
+    status, lines = check(machine)
+    assert status == 1 and lines == [
+        "The daemon has not read what has changed in the configuration (allow): chatctl reload",
+        "The kernel drops who comes from 192.0.2.0/24, which allow has: systemctl daemon-reload",
+        "The kernel lets through fd7a:115c:a1e0::/48, which allow does not have: "
+        "systemctl daemon-reload"]
+    # Half of it.
+    machine.systemctl("reload", "chatroom")
+    assert check(machine) == (1, lines[1:])
+    type_what_it_says(machine, lines[1:])
+    machine.configure()
+    type_what_it_says(machine, check(machine)[1])
+
+
+def test_check_says_that_the_sockets_are_not_where_listen_is(machine, house):
+    machine.configure({"listen": "127.0.0.1:50063"})
+    status, lines = check(machine)
+    assert status == 1 and lines == [
+        f"chatroom.socket listens on [::]:{PORT} and not on 127.0.0.1:50063, as listen has it: "
+        "systemctl daemon-reload && systemctl restart chatroom.socket"]
+    # Half of it: systemd knows, and the daemon is where it was.
+    machine.systemctl("daemon-reload")
+    assert check(machine) == (1, [lines[0].replace("chatroom.socket", "The daemon", 1)])
+    type_what_it_says(machine, lines)
+    machine.configure()
+    type_what_it_says(machine, check(machine)[1])
+    house.room().join("alice")
+
+
+def test_check_says_what_is_wrong_in_the_configuration_and_where(machine):
+    machine.write(DROP_IN, "[server]\nlsten = 127.0.0.1:1\n")
+    status, lines = check(machine)
+    assert status == 1 and len(lines) == 1
+    assert f"{DROP_IN}:2: unknown key \"lsten\"" in lines[0]
+    machine.configure()
+    type_what_it_says(machine, lines)
+
+
+def test_check_finds_a_filter_that_comes_from_elsewhere(machine):
+    directory = "/run/systemd/system/chatroom.socket.d"
+    machine.run("mkdir", "-p", directory)
+    machine.write(f"{directory}/filter.conf", "[Socket]\n", 0o644)
+    machine.systemctl("daemon-reload")
+    assert check(machine) == (0, ["Nothing is wrong"])
+    machine.write(f"{directory}/filter.conf",
+                  "[Socket]\nIPAddressAllow=\nIPAddressAllow=localhost 100.64.0.0/10\n", 0o644)
+    assert check(machine) == (1, ["systemd has not read what has changed in the files of "
+                                  "chatroom.socket: systemctl daemon-reload"])
+    machine.systemctl("daemon-reload")
+    status, lines = check(machine)
+    assert status == 1 and lines == [
+        "The kernel drops who comes from fd7a:115c:a1e0::/48, which allow has: "
+        "systemctl daemon-reload",
+        f"Of that, something may come from {directory}/filter.conf; to see what: "
+        "systemctl cat chatroom.socket"]
+    machine.run("rm", "-r", directory)
+    type_what_it_says(machine, lines)
+
+
 def test_the_control_socket_moves_and_reload_finds_it(machine, house):
     hint = "systemctl daemon-reload && systemctl restart chatroom.socket"
     machine.configure({"control": "/run/elsewhere/c.sock"})

@@ -73,7 +73,7 @@ def person(machine, command):
 def test_the_walk_through_of_the_readme(machine, admin, shared):
     machine.run("mkdir", "-m", "0700", "/var/tmp/alice")
     machine.run("chown", "nobody:nogroup", "/var/tmp/alice")
-    make, install, add, start, talk, users, kick, revoke, reload, stop, log = readme()
+    make, install, add, start, talk, users, kick, revoke, reload, check, stop, log = readme()
     assert make == "make deb"
     package = install.split()[-1]
     assert fnmatch.fnmatch(os.path.basename(machine.packages[0]),
@@ -105,6 +105,7 @@ def test_the_walk_through_of_the_readme(machine, admin, shared):
         alice.wait_for("not admitted")
         assert alice.end() == 5
     admin.types(reload)
+    assert admin.types(check) == "Nothing is wrong\n"
     told = admin.types(log)
     assert "joined" in told and "kick" in told and "anybody there" not in told
     admin.types(stop)

@@ -215,6 +215,21 @@ static void whatever_is_not_a_network_is_refused(void **state) {
                         fail_msg("\"%s\" is not refused", texts[i]);
 }
 
+static void networks_survive_reading_and_printing(void **state) {
+        const char *texts[] = {"0.0.0.0/0", "100.64.0.0/10", "::/0", "fd7a:115c:a1e0::/48"};
+        char formatted[ADDRESS_TEXT_MAX];
+        Network n;
+
+        for (size_t i = 0; i < ELEMENTS(texts); i++) {
+                n = network(texts[i]);
+                network_format(&n, formatted);
+                assert_string_equal(formatted, texts[i]);
+        }
+        n = network("192.0.2.7");
+        network_format(&n, formatted);
+        assert_string_equal(formatted, "192.0.2.7/32");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(addresses_survive_reading_and_printing),
@@ -226,6 +241,7 @@ int main(void) {
                 cmocka_unit_test(other_families_and_short_addresses_are_errors),
                 cmocka_unit_test(loopback_is_127_and_one),
                 cmocka_unit_test(ipv6_shares_limits_by_64_and_ipv4_by_address),
+                cmocka_unit_test(networks_survive_reading_and_printing),
                 cmocka_unit_test(networks_contain_what_shares_their_prefix),
                 cmocka_unit_test(a_lone_address_is_a_network_of_one),
                 cmocka_unit_test(families_do_not_contain_each_other),

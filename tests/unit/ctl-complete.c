@@ -34,7 +34,7 @@ static char *offered(const char *text) {
 }
 
 static void the_first_word_is_a_verb_or_a_group(void **state) {
-        assert_string_equal(offered(""), "users kick revoke unrevoke token reload status ");
+        assert_string_equal(offered(""), "users kick revoke unrevoke token reload status check ");
         assert_string_equal(offered("re"), "revoke reload ");
         assert_string_equal(offered("x"), "");
         assert_string_equal(offered("--json|st"), "status ");
