@@ -30,7 +30,7 @@ import grpc
 
 import measure
 import report
-from servers import BY_NAME, HERE, ROOT, SERVERS
+from servers import BY_NAME, DEEP, HERE, ROOT, SERVERS, WINDOW
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Plan:
     steady_s: float  # 0: latency is not measured
     parts: tuple
     once: tuple = ()  # servers measured in the first round only, and without latency
+    without: tuple = ()  # servers that are not measured
     growth_sizes: dict = dataclasses.field(default_factory=dict)
     hold_receivers: int = 10000
     hold_minutes: int = 10
@@ -58,7 +59,8 @@ PLANS = {
                  ("runs", "growth", "idle", "start", "users", "rejoin", "slow"),
                  growth_sizes={10000: 1}),
     "quick": Plan({1000: 2}, 1, 1.5, ("runs", "start"), starts=5,
-                  once=("python", "mosquitto", "nats", "ngircd")),
+                  once=("python", "mosquitto", "nats", "ngircd"),
+                  without=("chatroomd-deep", "v1-deep")),
     "smoke": Plan({20: 1}, 0.2, 0.3, ("runs", "idle", "start", "users", "rejoin", "slow"),
                   receivers=20, idle_s=0.2, starts=1, users_s=0.3, rejoin_receivers=20,
                   rejoin_rounds=1, slow_rounds=1, slow_s=(0.3, 0.5)),
@@ -157,7 +159,8 @@ class Bench:
 
     def measure_runs(self, sizes, servers):
         for size, rounds in sizes.items():
-            fit = [server for server in servers if size <= server.largest]
+            fit = [server for server in servers
+                   if size <= server.largest and server.name not in self.plan.without]
             refilled = [s for s in fit if not (s.refill and size >= s.refill)]
             for number in range(rounds):
                 for server in refilled:
@@ -249,15 +252,16 @@ def circumstances(servers, command):
 
 EXPLANATION = """\
 Load: one generator process, {senders} senders and N receivers, each on a connection of its own;
-60-byte texts. Deliveries/s: a closed loop of {window} messages under way in total; one is done when
-its last receiver has it. Latency: from the sender's send() to each receiver's recv(), at 20,000
-deliveries/s (python: 2,000). Every delivery is counted, for its connection and for its message;
-a run in which one is missing or comes twice does not count. CPU is user and system time of the
-server's process. Memory is resident memory above that of the empty server, without the kernel's
-socket buffers. A fresh server for each run (but ngircd at N = 5000, where joining takes minutes);
-servers in turn within each round; medians, extremes in parentheses. The generator is a thread
-of its own: where its share nears one core, the server's rate is a lower bound. CPU not used by
-either was spent waiting for the other: with 16 messages under way the loop is often that short.
+60-byte texts. Deliveries/s: a closed loop of {window} messages under way in total ({deep} in the
+rows called deep); one is done when its last receiver has it. Latency: from the sender's send() to
+each receiver's recv(), at 20,000 deliveries/s (python: 2,000). Every delivery is counted, for its
+connection and for its message; a run in which one is missing or comes twice does not count. CPU is
+user and system time of the server's process. Memory is resident memory above that of the empty
+server, without the kernel's socket buffers. A fresh server for each run (but ngircd at N = 5000,
+where joining takes minutes); servers in turn within each round; medians, extremes in parentheses.
+The generator is a thread of its own: where its share nears one core, the server's rate is a lower
+bound. CPU not used by either was spent waiting for the other: with 16 messages under way the loop
+is often that short.
 
 The daemon logs every message to a disk (`sync = normal`), but in no-history. In v1 a sender is
 sent his own messages too. users: AdminService.ListUsers, what `chatctl users` asks, by grpcio
@@ -282,7 +286,7 @@ def render(bench, wheres, skipped):
     if bench.runs:
         parts += ["", "## Measurements", "", report.measurements(bench.runs, SERVERS)]
     parts += ["", *report.held(bench.extra)]
-    parts += ["", EXPLANATION.format(senders=measure.SENDERS, window=measure.WINDOW,
+    parts += ["", EXPLANATION.format(senders=measure.SENDERS, window=WINDOW, deep=DEEP,
                                      slow=measure.SLOW)]
     parts += [f"Not measured: {name}: {why}  " for name, why in skipped.items()
               if not any(run["server"] == name for run in bench.runs)]

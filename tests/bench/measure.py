@@ -16,7 +16,6 @@ import grpc
 from servers import TOKEN, Running, Skipped, seconds_to_ready
 
 SENDERS = 10
-WINDOW = 16
 JOIN_SECONDS = 600
 DRAIN_SECONDS = 120
 SLOW = 10
@@ -34,7 +33,7 @@ class Load:
         argv = [str(build / "tests/bench/load"), "--protocol", server.protocol,
                 "--port", str(running.port), "--pid", str(running.process.pid),
                 "--receivers", str(receivers), "--senders", str(SENDERS),
-                "--window", str(WINDOW), "--opening", str(server.opening),
+                "--window", str(server.window), "--opening", str(server.opening),
                 "--token", TOKEN, "--join-seconds", str(JOIN_SECONDS),
                 "--drain-seconds", str(DRAIN_SECONDS)]
         if server.echoes:

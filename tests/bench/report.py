@@ -43,6 +43,8 @@ RATIOS = [
     ("p99 at 20,000/s ÷ raw epoll, one send", "p99_ms", "one-send", (1000,), at_most(1.25)),
     ("deliveries/s with history ÷ without", "rate", "no-history", (1000, 5000), at_least(0.8)),
     ("deliveries/s of v1 ÷ the seed's protocol", "rate", OURS, (1000, 5000), at_least(2), "v1"),
+    ("the same, 64 messages under way", "rate", "chatroomd-deep", (1000,), at_least(2),
+     "v1-deep"),
     ("deliveries/s of v1 ÷ ngircd", "rate", "ngircd", (1000, 5000), AHEAD, "v1"),
     ("p50 of v1 at 20,000/s ÷ raw epoll, one send", "p50_ms", "one-send", (1000,), None, "v1"),
     ("p99 of v1 at 20,000/s ÷ raw epoll, one send", "p99_ms", "one-send", (1000,), None, "v1"),

@@ -23,6 +23,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TOKEN = "bench"
 DEADLINE = 30
+WINDOW, DEEP = 16, 64
 
 CHATROOM_INI = """\
 [server]
@@ -154,6 +155,7 @@ class Server:
     opening: int = 128  # connections opened at a time: no more than its listen backlog
     refill: int = 0  # from so many clients on, joining takes minutes: left out, or once only
     rate: int = 20000  # deliveries a second when latency is measured
+    window: int = WINDOW  # messages under way in a burst
     version: typing.Callable = lambda: ""
 
 
@@ -161,6 +163,10 @@ SERVERS = [
     Server("chatroomd", "this daemon, the seed's protocol", "seed", chatroomd("yes")),
     Server("no-history", "the same with [history] enabled = no", "seed", chatroomd("no")),
     Server("v1", "this daemon, chatroom.v1", "v1", chatroomd("yes")),
+    Server("chatroomd-deep", f"the seed's protocol, {DEEP} messages under way", "seed",
+           chatroomd("yes"), largest=1000, window=DEEP),
+    Server("v1-deep", f"chatroom.v1, {DEEP} messages under way", "v1", chatroomd("yes"),
+           largest=1000, window=DEEP),
     Server("one-send", "raw epoll, a send() for each recipient", "raw", yardstick("one-send")),
     Server("coalesce", "raw epoll, a writev() for each backlog", "raw", yardstick("coalesce")),
     Server("python", "the seed's design in Python", "seed", seed, echoes=True, largest=1000,
