@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A fast peer on a fast network fills a megabyte in a millisecond, so looks are frequent; they are
- * one number. Asking the kernel about each connection is not as cheap. */
+ * one number. Asking the kernel about each connection is not as cheap: that is done when memory has
+ * grown, and now and then for whoever grows too slowly for that. */
 #include "service/guard.h"
 
 #include "proto/base.h"
@@ -9,7 +10,7 @@
 #include "service/service.h"
 
 #define LOOK_USEC UINT64_C(25000)
-#define LOOKS_PER_AUDIT 40
+#define LOOKS_PER_AUDIT 200
 /* Growth that is worth an audit before its time. */
 #define QUICK_GROWTH (UINT64_C(8) << 20)
 
