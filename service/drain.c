@@ -18,8 +18,10 @@
 #define CUT_USEC UINT64_C(3000000)   /* for gRPC, when everything has been cut */
 
 static int on_stuck(sd_event_source *source, uint64_t usec, void *userdata) {
+        const Service *s = userdata;
+
         log_warning("A connection or the disk does not let go; leaving it behind");
-        _exit(EXIT_SUCCESS);
+        _exit(s->failed ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
 static void set_timer(Service *s, sd_event_source **timer, uint64_t usec,
