@@ -208,6 +208,7 @@ set key top left
 set xlabel 'joined clients'
 set title 'CPU µs per delivery, under load'
 plot {costs}
+set key top right
 set title 'resident KiB per client, after load'
 plot {memory}
 """
