@@ -32,7 +32,7 @@ static int find_unit(Query *q) {
         r = sd_bus_call_method(q->bus, SYSTEMD, "/org/freedesktop/systemd1", SYSTEMD ".Manager",
                                "GetUnit", &error, &reply, "s", UNIT);
         if (sd_bus_error_has_name(&error, SYSTEMD ".NoSuchUnit"))
-                return -ENOENT;
+                return UNIT_E_NONE;
         if (r < 0)
                 return r;
         r = sd_bus_message_read(reply, "o", &path);
@@ -132,6 +132,18 @@ static int get_files(const Query *q, Unit *u) {
         return r;
 }
 
+static int get_all(const Query *q, Unit *u) {
+        int r = get_networks(q, "IPAddressAllow", &u->allow, &u->n_allow);
+
+        if (r >= 0)
+                r = get_networks(q, "IPAddressDeny", &u->deny, &u->n_deny);
+        if (r >= 0)
+                r = get_listen(q, u);
+        if (r >= 0)
+                r = get_files(q, u);
+        return r < 0 ? r : 0;
+}
+
 int unit_read(Unit *ret, unsigned timeout_ms) {
         _cleanup_(query_done) Query q = {.bus = NULL};
         int r;
@@ -142,15 +154,7 @@ int unit_read(Unit *ret, unsigned timeout_ms) {
                 r = sd_bus_set_method_call_timeout(q.bus, UINT64_C(1000) * timeout_ms);
         if (r >= 0)
                 r = find_unit(&q);
-        if (r >= 0)
-                r = get_networks(&q, "IPAddressAllow", &ret->allow, &ret->n_allow);
-        if (r >= 0)
-                r = get_networks(&q, "IPAddressDeny", &ret->deny, &ret->n_deny);
-        if (r >= 0)
-                r = get_listen(&q, ret);
-        if (r >= 0)
-                r = get_files(&q, ret);
-        return r < 0 ? r : 0;
+        return r != 0 ? r : get_all(&q, ret);
 }
 
 void unit_done(Unit *u) {

@@ -18,7 +18,11 @@ typedef struct Unit {
         bool outdated;   /* NeedDaemonReload: its files are not what was read */
 } Unit;
 
-/* Asks systemd, over the system's bus. -ENOENT: systemd has no such unit; others: it cannot be
- * asked. *ret is to be unit_done() in any case. */
+enum {
+        UNIT_E_NONE = 1, /* systemd has no such unit, or has not loaded it */
+};
+
+/* Asks systemd, over the system's bus. Outcome: UNIT_E_NONE; negative: it cannot be asked. *ret is
+ * to be unit_done() in any case. */
 int unit_read(Unit *ret, unsigned timeout_ms);
 void unit_done(Unit *u);

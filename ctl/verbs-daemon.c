@@ -135,7 +135,9 @@ static bool look_at_unit(const Invocation *v, const Chatroom__V1__CheckResponse 
                 return false;
         }
         r = unit_read(ret, v->timeout_ms);
-        if (r < 0 && !v->json)
+        if (r == UNIT_E_NONE && !v->json)
+                remark(UNIT " was left out: systemd knows no such unit.");
+        else if (r < 0 && !v->json)
                 remark(UNIT " was left out: systemd cannot be asked about it: %s", strerror(-r));
         return r == 0;
 }

@@ -18,6 +18,7 @@ import pytest
 import harness
 from ctl import chatctl, on_terminal
 from fake_admin import HOUR_MS, FakeAdmin, pb
+from fake_bus import FakeBus
 
 GONE = "0123456789ab"  # a token's id
 OTHER = "ba9876543210"
@@ -381,6 +382,16 @@ def test_check_without_systemd_leaves_its_part_out(admin):
     assert done.err.startswith("chatroom.socket was left out: systemd cannot be asked")
     done = chatctl("check", "--json", socket=admin.path, env=NO_BUS)
     assert (done.status, done.err, json.loads(done.out)["unit"]) == (0, "", False)
+
+
+def test_check_where_systemd_has_no_such_unit(admin, directory):
+    """It started the daemon by another one, or by systemd-socket-activate."""
+    admin.set("Check", activated=True, listen=["[::]:50051"])
+    bus = FakeBus(os.path.join(directory, "bus"))
+    done = chatctl("check", socket=admin.path, env=bus.environment)
+    bus.close()
+    assert (done.status, done.out, done.err) == (
+        0, "Nothing is wrong\n", "chatroom.socket was left out: systemd knows no such unit.\n")
 
 
 # What the daemon does not do

@@ -6,7 +6,7 @@ import pytest
 from clients import refusal
 from harness import OPEN_TOKEN, configuration
 from http2 import Connection
-from test_hostile import member
+from test_hostile import member, texts_of
 
 Code = grpc.StatusCode
 
@@ -99,7 +99,9 @@ def test_a_reload_that_allows_more_puts_out_nobody(daemons):
     room = daemons.room(server={"allow": "127.0.0.1"})
     anna = room.join("anna")
     room.daemon.reload(configuration(server={"allow": "127.0.0.0/8"}))
-    _, stream = member(room, "bert")
+    bert, stream = member(room, "bert")
     anna.say("still here")
     room.settle(anna)
+    bert.pump(lambda: texts_of(stream, "anna") == ["still here"], "what anna says")
     assert not stream.ended
+    bert.close()
