@@ -47,9 +47,14 @@ void chat_finish(Chat *c, ExitStatus status) {
         chat_enter(c, PHASE_OVER, 0);
 }
 
-static void add_hints(const Chat *c, RpcStatus reason, ExitStatus status) {
+static void count_unacknowledged(const Chat *c) {
         size_t n = session_pending(c->session);
 
+        if (n > 0)
+                screen_error("%zu message%s not acknowledged", n, n == 1 ? " was" : "s were");
+}
+
+static void add_hints(const Chat *c, RpcStatus reason, ExitStatus status) {
         if (reason == RPC_STATUS_ALREADY_EXISTS && !c->joined)
                 screen_notice("if it was you who had it, on a connection that died: the server "
                               "notices within a minute");
@@ -57,8 +62,7 @@ static void add_hints(const Chat *c, RpcStatus reason, ExitStatus status) {
                 screen_notice("the token was remembered from another time; to be asked for a new "
                               "one: chat --forget %s@%s",
                               c->options->target.user, c->address);
-        if (n > 0)
-                screen_error("%zu message%s not acknowledged", n, n == 1 ? " was" : "s were");
+        count_unacknowledged(c);
 }
 
 int chat_explain(Chat *c, RpcStatus status, const char *reason, bool reached) {
@@ -107,7 +111,7 @@ static void take_leave(Chat *c) {
 static void check_leaving(Chat *c) {
         if (c->phase == PHASE_OVER || c->phase == PHASE_LEAVING)
                 return;
-        if (c->said_all && !c->leaving && session_pending(c->session) == 0) {
+        if (c->said_all && !c->leaving && (c->person || session_pending(c->session) == 0)) {
                 if (c->options->linger_ms == 0)
                         c->leaving = true;
                 else if (c->linger_ms == 0)
@@ -364,6 +368,8 @@ int chat_run(ExitStatus *ret, const Options *options, const ChatToken *token, in
                 r = loop_once(&c);
         if (r < 0)
                 return r;
+        if (c.signal)
+                count_unacknowledged(&c);
         flush_output(&c);
         *ret = c.status;
         return 0;

@@ -11,6 +11,8 @@
 
 /* One for the slash that sends a slash, one for the CR of a DOS file. */
 #define LINE_MORE 2
+/* termios(3): what comes beyond that is dropped, and nobody is told. */
+#define TERMINAL_LINE_MAX 4095
 
 static bool reads_input(const Chat *c) {
         return c->options->command == COMMAND_TALK ||
@@ -69,6 +71,18 @@ static int on_line(Chat *c, const Line *line, const Complaint *complaint) {
         }
 }
 
+static Line parse(const Chat *c, const char *bytes, size_t n, Complaint *complaint) {
+        if (c->person && n >= TERMINAL_LINE_MAX) {
+                (void) complain(complaint, 0,
+                                "not sent: terminals cut longer lines off after %d bytes, and this "
+                                "may have been one",
+                                TERMINAL_LINE_MAX);
+                return (Line){.kind = LINE_WRONG};
+        }
+        return c->options->command == COMMAND_SEND ? line_take(bytes, n, c->max_text, complaint)
+                                                   : line_parse(bytes, n, c->max_text, complaint);
+}
+
 static int take_lines(Chat *c) {
         Complaint complaint;
         const char *bytes;
@@ -76,9 +90,7 @@ static int take_lines(Chat *c) {
         int r = 0;
 
         while (r == 0 && talking_wants_input(c) && (bytes = input_line(c->input, &n))) {
-                Line line = c->options->command == COMMAND_SEND
-                                    ? line_take(bytes, n, c->max_text, &complaint)
-                                    : line_parse(bytes, n, c->max_text, &complaint);
+                Line line = parse(c, bytes, n, &complaint);
 
                 c->n_lines++;
                 r = on_line(c, &line, &complaint);

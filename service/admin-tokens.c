@@ -240,6 +240,9 @@ void admin_rotate_token(AdminCall *a) {
         }
         memcpy(token.label, old->label, sizeof(token.label));
         token.expires_ms = old->expires_ms;
-        if (admin_add_change(a, TOKEN_ADD, &token) && admin_add_change(a, TOKEN_RETIRE, old))
+        if (!admin_add_change(a, TOKEN_ADD, &token) || !admin_add_change(a, TOKEN_RETIRE, old))
+                return;
+        /* Gone, and not only revoked: `unrevoke USER` is not to bring it back one day. */
+        if (old->configured || admin_add_change(a, TOKEN_REMOVE, old))
                 admin_commit(a, on_rotated);
 }

@@ -10,7 +10,7 @@
 #include "service/service.h"
 
 #define LOOK_USEC UINT64_C(25000)
-#define LOOKS_PER_AUDIT 200
+#define LOOKS_PER_AUDIT 80
 /* Growth that is worth an audit before its time. */
 #define QUICK_GROWTH (UINT64_C(8) << 20)
 

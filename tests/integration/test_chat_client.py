@@ -508,6 +508,17 @@ def test_commands_on_a_terminal(talking, server):
     assert "password" not in talking.err.text
 
 
+def test_what_a_terminal_may_have_cut_off_is_not_sent(talking, server):
+    """The kernel drops what is beyond 4095 bytes of a line, without a word."""
+    talking.type("x" * 4094 + "\n")
+    server.wait_heard(("alice", "x" * 4094))
+    talking.type("y" * 5000 + "\n")
+    talking.err.wait_for("not sent: terminals cut longer lines off")
+    talking.type("after\n")
+    server.wait_heard(("alice", "after"))
+    assert [text[0] for _, text in server.heard] == ["x", "a"]
+
+
 def test_on_a_terminal_the_lines_of_a_message_stand_below_each_other(talking, server):
     server.say("bob", "first\n12:00 <carol> second")
     talking.out.wait_for("second")

@@ -455,6 +455,30 @@ def test_quitting_while_away_waits_for_the_room_to_have_it_all(chat, server):
     assert server.heard == [("alice", "last words")]
 
 
+def test_the_end_of_input_while_away_is_no_different(chat, server):
+    c = chat(kind=TerminalChat)
+    settle(c, server)
+    server.die()
+    c.err.wait_for("lost")
+    c.type("last words\n\x04")
+    c.err.wait_for("waiting for the server")
+    server.start()
+    assert c.wait() == 0
+    assert server.heard == [("alice", "last words")]
+
+
+def test_who_does_not_wait_is_told_what_was_not_sent(chat, server):
+    c = chat(kind=TerminalChat)
+    settle(c, server)
+    server.die()
+    c.err.wait_for("lost")
+    c.type("last words\n\x04")
+    c.err.wait_for("waiting for the server")
+    c.process.send_signal(signal.SIGINT)
+    assert c.wait() == 128 + signal.SIGINT
+    assert "1 message was not acknowledged" in c.err.text
+
+
 def test_somebody_with_the_same_name_elsewhere_is_somebody_else(chat, server):
     c = chat()
     server.wait_joined()

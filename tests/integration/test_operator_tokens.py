@@ -120,6 +120,24 @@ def test_a_rotated_token_is_the_new_one(office):
     office.room.join("carol", made["secret"])
 
 
+def test_what_was_rotated_away_does_not_come_back(office):
+    old, old_id = office.new_token("carol")
+    new = office.json("token", "rotate", old_id)
+    assert office.json("revoke", "carol")["token_ids"] == [new["token"]["id"]]
+    assert office.json("unrevoke", "carol")["token_ids"] == [new["token"]["id"]]
+    assert office.refused("carol", old) == CODE.UNAUTHENTICATED
+    office.room.join("carol", new["secret"])
+
+
+def test_a_configured_token_that_is_rotated_is_revoked(office):
+    alice = office.room.join("alice", ALICE_TOKEN)
+    old_id = office.sessions("alice")[0]["token_id"]
+    new = office.json("token", "rotate", old_id)
+    assert alice.end() == CODE.UNAUTHENTICATED
+    assert office.token(old_id)["revoked"]
+    office.room.join("alice", new["secret"])
+
+
 def test_a_removed_token_is_gone(office):
     secret, token_id = office.new_token("carol")
     carol = office.room.join("carol", secret)
