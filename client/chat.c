@@ -72,6 +72,7 @@ int chat_explain(Chat *c, RpcStatus status, const char *reason, bool reached) {
                 .reason = reason,
                 .reached = reached,
                 .leaving = c->phase == PHASE_LEAVING,
+                .joined = c->joined,
                 .address = c->address,
         };
         ExitStatus exit_status;

@@ -56,7 +56,7 @@ static int say_ended(char **ret, ExitStatus *ret_status, const Ending *e, const 
         switch (e->status) {
         case RPC_STATUS_UNAUTHENTICATED:
         case RPC_STATUS_PERMISSION_DENIED:
-                what = "not admitted";
+                what = e->joined ? "not admitted any more" : "not admitted";
                 status = EXIT_NOT_ADMITTED;
                 break;
         case RPC_STATUS_ABORTED:

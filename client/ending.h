@@ -24,6 +24,7 @@ typedef struct Ending {
         const char *reason; /* from the network, may be NULL */
         bool reached;       /* there was a connection */
         bool leaving;       /* it was ours to end */
+        bool joined;        /* it had been admitted once */
         const char *address;
 } Ending;
 

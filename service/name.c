@@ -132,7 +132,9 @@ const char *name_strerror(int outcome) {
         case NAME_E_CHARACTER:
                 return "The name contains white space, an invisible character or one of = : ;";
         case NAME_E_RESERVED:
-                return "The name is reserved.";
+                return "The name is reserved, as are server, system, admin, root and chatroom: "
+                       "take "
+                       "another one.";
         default:
                 return "The name cannot be used.";
         }

@@ -47,7 +47,8 @@ static void the_same_secret_twice_is_refused_by_its_id(void **state) {
 }
 
 static void bad_names_and_tokens_are_refused(void **state) {
-        assert_text_refused(state, "[tokens]\nroot = x\n", "x.ini:2:", "The name is reserved.");
+        assert_text_refused(state, "[tokens]\nroot = x\n",
+                            "x.ini:2:", "The name is reserved, as are ");
         assert_text_refused(state, "[tokens]\n@a = x\n", "x.ini:2:", "The name must start");
         assert_text_refused(state, "[tokens]\na b = x\n", "x.ini:2: \"a b\": ", "white space");
         assert_text_refused(state, "[tokens]\na =\n", "x.ini:2: a: ", "the token is missing");

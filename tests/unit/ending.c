@@ -41,6 +41,13 @@ static void what_the_server_says_decides_the_status(void **state) {
         }
 }
 
+static void who_was_in_is_told_that_it_is_over(void **state) {
+        Ending e = {.status = RPC_STATUS_UNAUTHENTICATED, .reason = "why", .reached = true};
+
+        e.joined = true;
+        check(&e, EXIT_NOT_ADMITTED, "not admitted any more: why (UNAUTH");
+}
+
 static void leaving_is_the_one_end_without_words(void **state) {
         Ending e = {.status = RPC_STATUS_OK, .reached = true, .leaving = true};
 
@@ -89,6 +96,7 @@ static void reasons_are_fit_for_a_terminal(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_the_server_says_decides_the_status),
+                cmocka_unit_test(who_was_in_is_told_that_it_is_over),
                 cmocka_unit_test(leaving_is_the_one_end_without_words),
                 cmocka_unit_test(without_a_connection_there_is_a_hint),
                 cmocka_unit_test(reasons_are_fit_for_a_terminal),
