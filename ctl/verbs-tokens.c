@@ -74,7 +74,7 @@ static int show_secret(const Invocation *v, const ProtobufCMessage *answer, cons
         if (v->json)
                 return show_secret_json(answer, command);
         times_until(until, times_now(), token->expires_ms);
-        remark("Token %s for %s; it expires %s, and is shown only this once:", token->id,
+        remark("Token %s for %s, shown only this once; expires: %s", token->id,
                anybody ? "anybody, by any free name" : token->user, until);
         say("%s", secret);
         /* In the order in which it is to be read, also where both go to one file. */

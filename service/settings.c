@@ -59,8 +59,8 @@ void settings_clamp(Config *config) {
 
 void settings_warn(const Service *s) {
         if (s->config->n_plain_tokens > 0)
-                log_warning("%zu tokens stand in clear in the configuration; "
-                            "sha256:HASH keeps them from whoever reads it",
+                log_warning("Tokens that stand in clear in the configuration: %zu; sha256:HASH "
+                            "keeps them from whoever reads it",
                             s->config->n_plain_tokens);
         if (token_table_size(access_tokens(s->access)) == 0)
                 log_warning("There are no tokens, so nobody can join");
