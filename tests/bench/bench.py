@@ -58,7 +58,7 @@ PLANS = {
     "full": Plan({1000: 3, 5000: 2, 100: 1}, 2.5, 5,
                  ("runs", "growth", "idle", "start", "users", "rejoin", "slow"),
                  growth_sizes={10000: 1}),
-    "quick": Plan({1000: 2}, 1, 1.5, ("runs", "start"), starts=5,
+    "quick": Plan({1000: 2}, 0.8, 1, ("runs", "start"), starts=3,
                   once=("python", "mosquitto", "nats", "ngircd"),
                   without=("chatroomd-deep", "v1-deep")),
     "smoke": Plan({20: 1}, 0.2, 0.3, ("runs", "idle", "start", "users", "rejoin", "slow"),

@@ -96,10 +96,11 @@ def test_who_has_left_may_be_slow_to_take_what_he_is_owed(daemons):
     slow.half_close(stream)
     start = time.monotonic()
     slow.raw(frame(http2.WINDOW_UPDATE, 0, 0, struct.pack(">I", 2**30)))
+    granted = 0
     while time.monotonic() < start + 2.2 * DRAIN:
-        slow.raw(frame(http2.WINDOW_UPDATE, 0, stream.number, struct.pack(">I", 8192)))
-        before = len(stream.data)
-        slow.pump(lambda b=before: stream.ended or len(stream.data) > b, "a little")
+        granted += 4096
+        slow.raw(frame(http2.WINDOW_UPDATE, 0, stream.number, struct.pack(">I", 4096)))
+        slow.pump(lambda g=granted: stream.ended or len(stream.data) >= g, "a little")
         assert not stream.ended
         select.select([slow.socket], [], [], DRAIN / 5)  # nothing comes: there is no room for it
     slow.raw(frame(http2.WINDOW_UPDATE, 0, stream.number, struct.pack(">I", 2**30)))
