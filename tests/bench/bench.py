@@ -84,7 +84,9 @@ def parse_arguments(argv):
                         help="also where joining takes minutes: ngircd, N = 5000")
     found = parser.parse_args(argv)
     found.build = found.build.resolve()
-    found.output = (found.output or found.build / "bench").resolve()
+    # The quick plan's results are not to take the place of the full one's, nor to be added to.
+    folder = "bench" if found.plan == "full" else f"bench-{found.plan}"
+    found.output = (found.output or found.build / folder).resolve()
     for name in (found.servers or "").split(","):
         if name and name not in BY_NAME:
             parser.error(f"no server is called {name}")
