@@ -134,9 +134,8 @@ static int on_connection(sd_event_source *source, int listening, uint32_t events
                         admit(s, fd, (struct sockaddr *) &ss, size);
                         continue;
                 }
-                if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+                if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
                         rest(s, errno);
-                }
                 return 0;
         }
         return 0;

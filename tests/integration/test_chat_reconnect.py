@@ -443,37 +443,26 @@ def test_ctrl_c_while_away_ends_it(chat, server):
     server.start()
 
 
-def test_quitting_while_away_waits_for_the_room_to_have_it_all(chat, server):
+def leave_while_away(chat, server, how):
     c = chat(kind=TerminalChat)
     settle(c, server)
     server.die()
     c.err.wait_for("lost")
-    c.type("last words\n/quit\n")
+    c.type(f"last words\n{how}")
     c.err.wait_for("waiting for the server")
-    server.start()
-    assert c.wait() == 0
-    assert server.heard == [("alice", "last words")]
+    return c
 
 
-def test_the_end_of_input_while_away_is_no_different(chat, server):
-    c = chat(kind=TerminalChat)
-    settle(c, server)
-    server.die()
-    c.err.wait_for("lost")
-    c.type("last words\n\x04")
-    c.err.wait_for("waiting for the server")
+@pytest.mark.parametrize("how", ["/quit\n", "\x04"], ids=["quit", "end-of-input"])
+def test_leaving_while_away_waits_for_the_room_to_have_it_all(chat, server, how):
+    c = leave_while_away(chat, server, how)
     server.start()
     assert c.wait() == 0
     assert server.heard == [("alice", "last words")]
 
 
 def test_who_does_not_wait_is_told_what_was_not_sent(chat, server):
-    c = chat(kind=TerminalChat)
-    settle(c, server)
-    server.die()
-    c.err.wait_for("lost")
-    c.type("last words\n\x04")
-    c.err.wait_for("waiting for the server")
+    c = leave_while_away(chat, server, "\x04")
     c.process.send_signal(signal.SIGINT)
     assert c.wait() == 128 + signal.SIGINT
     assert "1 message was not acknowledged" in c.err.text

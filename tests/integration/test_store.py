@@ -489,16 +489,21 @@ def test_a_log_that_makes_no_sense_does_not_stop_the_start(houses, statement):
     assert again.say("and on").id == again.welcome.head + 1
 
 
-@pytest.mark.parametrize("where", ["in the middle", "at the end", "everywhere"])
-def test_damaged_pages_end_nothing(houses, where):
-    """Found when somebody reads them, not before: there is no check at the start."""
-    house = houses(limits={**FAST, "max_lag_messages": 64})
+def written(house):
+    """Somebody says more than stays in memory, and the daemon ends: (anna, the log's path)."""
     anna = house.connect("anna", start=0)
     for _ in range(300):
         anna.send("x" * 1000)
     anna.read_to(300)
     house.stop()
-    path = os.path.join(house.state, "log.db")
+    return anna, os.path.join(house.state, "log.db")
+
+
+@pytest.mark.parametrize("where", ["in the middle", "at the end", "everywhere"])
+def test_damaged_pages_end_nothing(houses, where):
+    """Found when somebody reads them, not before: there is no check at the start."""
+    house = houses(limits={**FAST, "max_lag_messages": 64})
+    anna, path = written(house)
     size = os.path.getsize(path)
     first, last = {"in the middle": (size // 3, size * 2 // 3), "at the end": (size * 2 // 3, size),
                    "everywhere": (4096, size)}[where]
@@ -554,12 +559,7 @@ def test_damage_that_is_found_while_writing_ends_the_daemon_and_the_next_begins_
 def test_what_cannot_be_read_is_logged_a_few_times_only(houses):
     """However often somebody comes back for it."""
     house = houses(limits={**FAST, "max_lag_messages": 64})
-    anna = house.connect("anna", start=0)
-    for _ in range(300):
-        anna.send("x" * 1000)
-    anna.read_to(300)
-    house.stop()
-    path = os.path.join(house.state, "log.db")
+    anna, path = written(house)
     size = os.path.getsize(path)
     with open(path, "r+b") as f:
         f.seek(size // 3)
